@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Runs work that reads foreign HDF5 files in a child process, so that a crash or hang of the library on a damaged file
+ * ends the child and becomes one clear error here. */
+#ifndef RS_DATASETS_CONTAIN_H
+#define RS_DATASETS_CONTAIN_H
+
+#include "common/base.h"
+
+/* Forks; the child runs work(arg) and exits with what it returns; the parent waits and returns that. Where the child
+ * dies by a signal that a damaged file explains (SEGV, BUS, ABRT, FPE, ILL), prints
+ * "reseat VERB: FILE: damaged: the HDF5 library failed while reading it (SIGSEGV)" and returns RS_EXIT_FAILED.
+ * SIGINT and SIGTERM reach the child. The child dies with its parent. */
+int rs_contain(const char *verb, const char *file, int (*work)(void *arg), void *arg);
+
+#endif
