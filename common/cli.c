@@ -40,7 +40,8 @@ static void print_help(const struct rs_verb *verb, const struct rs_opt *opts)
         char letter[8] = "    ";
         if (o->letter)
             snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
         printf("  %-28s %s\n", left, o->help);
     }
     printf("  %-28s %s\n", "    --help", "Print this and exit.");

@@ -18,18 +18,18 @@
 enum rs_opt_kind { RS_OPT_FLAG, RS_OPT_STRING, RS_OPT_U64, RS_OPT_DOUBLE, RS_OPT_DURATION };
 
 struct rs_opt {
-    const char *name;     /* long name, without dashes; NULL ends the table */
-    char letter;          /* 0 where it has none */
+    const char *name; /* long name, without dashes; NULL ends the table */
+    char letter;      /* 0 where it has none */
     enum rs_opt_kind kind;
-    void *out;            /* bool *, const char **, uint64_t *, double *, double * (seconds); keeps its default unless given */
+    void *out; /* bool *, const char **, uint64_t *, double *, double * (seconds); keeps its default unless given */
     const char *argument; /* "FILE"; NULL for flags */
     const char *help;     /* one line, with the default where there is one */
 };
 
 struct rs_verb {
-    const char *name;     /* NULL ends the table */
-    const char *synopsis; /* "reseat train FLEET.h5 -o MODEL.rsm [options]" */
-    const char *summary;  /* one line */
+    const char *name;                                              /* NULL ends the table */
+    const char *synopsis;                                          /* "reseat train FLEET.h5 -o MODEL.rsm [options]" */
+    const char *summary;                                           /* one line */
     int (*run)(int argc, char **argv, const struct rs_verb *self); /* argv[0] is the verb; returns the exit code */
 };
 

@@ -30,7 +30,10 @@ struct rs_error {
     char msg[RS_ERROR_MAX]; /* one line, UTF-8, no trailing newline; cut with "..." where longer */
 };
 
-#define RS_ERROR_INIT { .status = RS_OK, .msg = "" }
+#define RS_ERROR_INIT                                                                                                  \
+    {                                                                                                                  \
+        .status = RS_OK, .msg = ""                                                                                     \
+    }
 
 /* Writes status and message; control characters become spaces. Returns status. Preserves errno. */
 enum rs_status rs_error_set(struct rs_error *err, enum rs_status status, const char *fmt, ...)

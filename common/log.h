@@ -10,7 +10,8 @@
 
 enum rs_log_level { RS_LOG_DEBUG, RS_LOG_INFO, RS_LOG_WARN, RS_LOG_ERROR, RS_LOG_NONE };
 
-/* Lines below the level are dropped; the start value is RS_LOG_INFO, or $RESEAT_LOG (debug, info, warn, error, none). */
+/* Lines below the level are dropped; the start value is RS_LOG_INFO, or $RESEAT_LOG (debug, info, warn, error, none).
+ */
 void rs_log_set_level(enum rs_log_level level);
 enum rs_log_level rs_log_level(void);
 /* RS_EINVAL for an unknown word. */

@@ -17,8 +17,8 @@
 struct rs_yaml_node {
     enum rs_yaml_kind kind;
     size_t line;
-    char *text;                /* scalar */
-    char **keys;               /* map */
+    char *text;                  /* scalar */
+    char **keys;                 /* map */
     struct rs_yaml_node **items; /* list, map; owned by the document */
     size_t len, cap;
     char *anchor;
