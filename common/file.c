@@ -90,8 +90,11 @@ enum rs_status rs_write_file(const char *path, const void *data, size_t len, str
         return rs_error_errno(err, rs_status_from_errno(errno), "%s: create beside it", path);
     mode_t mask = umask(0);
     umask(mask);
-    bool ok =
-        !rs_fault_hit("file.write") && write_all(fd, data, len) && fchmod(fd, 0666 & ~mask) == 0 && fsync(fd) == 0;
+    bool ok = write_all(fd, data, len) && fchmod(fd, 0666 & ~mask) == 0 && fsync(fd) == 0;
+    if (ok && rs_fault_hit("file.write")) {
+        ok = false;
+        errno = EIO;
+    }
     int e = errno;
     int closed = close(fd);
     fd = -1;
