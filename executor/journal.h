@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The journal: decisions, migrations and their steps, feature states, flags. SQLite (WAL, synchronous=FULL), created and
- * migrated by an append-only array of schema steps. Every function is one transaction and durable when it returns,
+/* The journal: decisions, migrations and their steps, feature states, flags. SQLite (WAL, synchronous=FULL), created
+ * and migrated by an append-only array of schema steps. Every function is one transaction and durable when it returns,
  * except rs_journal_states() which may be batched by its caller. Any thread may call; calls are serialised.
- * docs/journal.md lists the tables. Errors: RS_EDB, RS_ENOSPACE, RS_ENOTFOUND, RS_EVERSION (written by a newer reseatd). */
+ * docs/journal.md lists the tables. Errors: RS_EDB, RS_ENOSPACE, RS_ENOTFOUND, RS_EVERSION (written by a newer
+ * reseatd). */
 #ifndef RS_EXECUTOR_JOURNAL_H
 #define RS_EXECUTOR_JOURNAL_H
 
@@ -16,6 +17,8 @@ typedef struct rs_journal rs_journal;
 enum rs_status rs_journal_open(const char *path, rs_journal **out, struct rs_error *err);
 void rs_journal_close(rs_journal *j);
 RS_DEFINE_AUTO(rs_journal, rs_journal_close)
+/* RS_OK where the database still answers (for /readyz). */
+enum rs_status rs_journal_check(rs_journal *j, struct rs_error *err);
 
 /* A decision as docs/openapi.yaml shows it; id is given by the journal ("d-000001"). Takes no ownership. */
 enum rs_status rs_journal_decision(rs_journal *j, const char *vm, int64_t time, const char *outcome, json_t *body,
@@ -23,24 +26,26 @@ enum rs_status rs_journal_decision(rs_journal *j, const char *vm, int64_t time, 
 /* Newest first, at most limit, those before the id before (NULL: from the newest). *out is a new array. */
 enum rs_status rs_journal_decisions(rs_journal *j, const char *vm, const char *before, size_t limit, json_t **out,
                                     struct rs_error *err);
+/* One decision; RS_ENOTFOUND. Its "migration" is the id of the move it led to, or null. */
+enum rs_status rs_journal_decision_get(rs_journal *j, const char *id, json_t **out, struct rs_error *err);
 
 /* Migrations. One row each, plus an append-only list of step records. */
 enum rs_migration_end { RS_MIGRATION_RUNNING = 0, RS_MIGRATION_MOVED, RS_MIGRATION_STAYED, RS_MIGRATION_HELD };
 const char *rs_migration_end_name(enum rs_migration_end e); /* "running", "moved", "stayed", "held" */
 
 struct rs_migration_row {
-    char id[32];               /* "m-000001"; given by rs_journal_migration_begin */
+    char id[32]; /* "m-000001"; given by rs_journal_migration_begin */
     char decision[32];
     char vm[256], uuid[37];
     char source[128], dest[128]; /* host names */
     bool with_temp;
-    uint64_t token;            /* fencing token: unique, rising */
-    int64_t started, ended;    /* s UTC; ended RS_TIME_NONE while running */
+    uint64_t token;         /* fencing token: unique, rising */
+    int64_t started, ended; /* s UTC; ended RS_TIME_NONE while running */
     enum rs_migration_end end;
     bool is_committed;
-    char step[32];             /* the step whose intent was last written */
-    char why[512];             /* why it stayed or is held; "" otherwise */
-    char *plan;                /* JSON text that the migration needs to resume: disks, volumes, domain XML; caller frees */
+    char step[32]; /* the step whose intent was last written */
+    char why[512]; /* why it stayed or is held; "" otherwise */
+    char *plan;    /* JSON text that the migration needs to resume: disks, volumes, domain XML; caller frees */
 };
 
 /* Writes the row; RS_EBUSY where the VM (by uuid) has a running one. Fills id and token. */
