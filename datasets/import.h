@@ -44,9 +44,10 @@ static inline void rs_import_files_release(char ***files)
 }
 #define rs_auto_import_files __attribute__((cleanup(rs_import_files_release))) char **
 
-/* Any long or wide CSV by a mapping file (docs/import-csv.md). Reads the files, writes opt->out, fills *out also where
- * it fails on bad rows. RS_ECONFIG names the line of the mapping. */
-enum rs_status rs_import_csv(const struct rs_import_options *opt, const char *map_path, char **files, size_t n_files,
-                             struct rs_import_report *out, struct rs_error *err);
+/* Any long or wide CSV by a mapping (docs/mapping.md): map_path is a file or the name of one that comes with Reseat.
+ * Operands are data files and folders (see rs_import_files), and ROLE=FILE for the mapping's files of events and
+ * attributes. Writes opt->out; fills *out also where it fails on bad rows. RS_ECONFIG names the line of the mapping. */
+enum rs_status rs_import_csv(const struct rs_import_options *opt, const char *map_path, char *const *operands,
+                             size_t n_operands, struct rs_import_report *out, struct rs_error *err);
 
 #endif
