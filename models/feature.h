@@ -10,8 +10,9 @@
  * the newest sample and the n before it. A reading is missing where it is NaN or infinite; out of a program come only
  * finite numbers: where a step has nothing to say it yields its `impute` value (the training mean).
  *
- * All functions are pure, allocate nothing unless they say so, and may be called from any thread; a state belongs to
- * one thread at a time. */
+ * Counters: a reading below the one that it is compared with means that the counter began anew, so that all of it is
+ * new (F3). All functions are pure, allocate nothing unless they say so, and may be called from any thread; a state
+ * belongs to one thread at a time. */
 #ifndef RS_MODELS_FEATURE_H
 #define RS_MODELS_FEATURE_H
 
@@ -26,8 +27,8 @@ extern "C" {
 enum rs_step_op {
     RS_STEP_VALUE = 0,        /* F1: g(x) of the newest reading */
     RS_STEP_POSITIVE = 1,     /* F2: 1 where x > 0, else 0 */
-    RS_STEP_DELTA = 2,        /* F3: g(x_t) - g(x_r), r = first reading in the oldest bucket of the window that has one */
-    RS_STEP_RATE = 3,         /* F4: (g(x_t) - g(x_r)) / days between them; 0 where r = t */
+    RS_STEP_DELTA = 2,        /* F3: g(x_t - x_r), r = first reading in the oldest bucket of the window that has one */
+    RS_STEP_RATE = 3,         /* F4: g((x_t - x_r) / days between them); 0 where r = t */
     RS_STEP_MEAN = 4,         /* F5: mean of g(x) over the window */
     RS_STEP_MAX = 5,          /* F5: maximum of g(x) over the window */
     RS_STEP_STD = 6,          /* F5: population standard deviation of g(x) over the window */
@@ -50,7 +51,9 @@ enum rs_transform { RS_RAW = 0, RS_LOG1P = 1 /* ln(1 + max(x, 0)) */ };
 #define RS_ATTR_VALUES_MAX 65536
 #define RS_COHORTS_MAX 65536
 #define RS_COHORT_DEPTH_MAX 8
-#define RS_NAME_MAX 256
+#define RS_NAME_MAX 256 /* bytes of a name, unit or value, without the NUL; cohort names may have four times as many   \
+                         */
+#define RS_STEP_TIME_MAX ((int64_t)1 << 53) /* samples stand within +- this many seconds of 1970 */
 
 enum rs_signal_kind { RS_GAUGE = 0, RS_COUNTER = 1 };
 
@@ -67,17 +70,17 @@ struct rs_window {
 
 struct rs_step {
     enum rs_step_op op;
-    enum rs_transform transform; /* g */
-    uint32_t arg;                /* signal, attribute or cohort index, by op */
-    uint32_t value;              /* ONEHOT: index into the attribute's values */
-    uint32_t window;             /* index into windows, for DELTA, RATE, MEAN, MAX, STD */
+    enum rs_transform transform; /* g; RS_RAW for the ops that have none */
+    uint32_t arg;                /* signal, attribute or cohort index, by op; 0 for AGE */
+    uint32_t value;              /* ONEHOT: index into the attribute's values; else 0 */
+    uint32_t window;             /* index into windows, for DELTA, RATE, MEAN, MAX, STD; else 0 */
     float impute;                /* finite; used where the step has nothing to say */
 };
 
 struct rs_attr {
     char *name;
     bool is_number; /* else categorical, with the values that the program knows */
-    char **values;
+    char **values;  /* strictly ascending, bytewise */
     uint32_t n_values;
 };
 
@@ -109,8 +112,8 @@ struct rs_program {
     struct rs_program_layout *layout;
 };
 
-/* Checks every index, limit and number, and lays out the state. Call it once after filling the struct, before anything
- * else. RS_EINVAL names the step; RS_ENOMEM. */
+/* Checks every index, limit, name (UTF-8 without control characters) and number, and lays out the state. Call it once
+ * after filling the struct, before anything else. RS_EINVAL names what is wrong; RS_ENOMEM. */
 enum rs_status rs_program_finish(struct rs_program *p, struct rs_error *err);
 /* Frees everything that the struct owns and zeroes it. */
 void rs_program_clear(struct rs_program *p);
@@ -118,13 +121,19 @@ void rs_program_clear(struct rs_program *p);
 size_t rs_program_state_size(const struct rs_program *p);
 /* A digest of everything that shapes the state; a state saved under another digest must not be loaded. */
 uint64_t rs_program_digest(const struct rs_program *p);
-/* Name of a feature, "log1p(smart_5_raw)", "delta[7d](log1p(smart_5_raw))", "model=ST3000DM001"; cut to fit. */
+/* Name of a feature, "log1p(smart_5_raw)", "log1p(delta[7d](smart_5_raw))", "model=ST3000DM001"; cut to fit. */
 const char *rs_step_name(const struct rs_program *p, uint32_t step, char *buf, size_t size);
 
 /* The attribute's value as the program knows it; text NULL or "" is missing. */
 struct rs_attr_value rs_attr_bind(const struct rs_attr *attr, const char *text);
-/* The deepest cohort that the entity belongs to. */
+/* The deepest cohort that the entity belongs to; of several as deep the first. attrs: n_attrs values. */
 uint32_t rs_program_cohort(const struct rs_program *p, const struct rs_attr_value *attrs);
+/* Whether the entity belongs to the cohort or to one nested in it. */
+bool rs_program_in_cohort(const struct rs_program *p, uint32_t cohort, const struct rs_attr_value *attrs);
+
+/* Whether a name is UTF-8 without control characters and has at most max bytes; the trainer leaves out those that are
+ * not. */
+bool rs_name_is_sound(const char *name, size_t max);
 
 /* A state is opaque memory of rs_program_state_size() bytes, aligned for int64_t; it holds no pointers and may be saved
  * and loaded as it stands on the same architecture. */
@@ -132,11 +141,12 @@ void rs_state_init(const struct rs_program *p, void *state);
 /* RS_ECORRUPT where bytes loaded from elsewhere cannot be a state of this program. */
 enum rs_status rs_state_check(const struct rs_program *p, const void *state, size_t size, struct rs_error *err);
 /* Takes in one sample. values: n_signals readings in the program's order, NaN where missing. Samples come in time
- * order: RS_ESTALE for time <= the newest one, and nothing changes. */
+ * order: RS_ESTALE for time <= the newest one, RS_EDOMAIN beyond RS_STEP_TIME_MAX; nothing changes then. */
 enum rs_status rs_state_push(const struct rs_program *p, void *state, int64_t time, const float *values);
 /* Time of the newest sample, RS_TIME_NONE before the first. */
 int64_t rs_state_time(const struct rs_program *p, const void *state);
-/* Features as of the newest sample. attrs: n_attrs values; out_x: n_steps finite numbers. At least one sample needed. */
+/* Features as of the newest sample. attrs: n_attrs values; out_x: n_steps finite numbers. At least one sample needed.
+ */
 void rs_state_features(const struct rs_program *p, const void *state, const struct rs_attr_value *attrs, float *out_x);
 
 #ifdef __cplusplus

@@ -16,20 +16,24 @@ extern "C" {
 
 #define RS_MODEL_VERSION 1
 #define RS_MODEL_SIZE_MAX ((size_t)256 << 20)
+#define RS_MODEL_TEXT_MAX 4096 /* bytes of meta.tool and meta.options */
+/* Bounds that keep z finite for every finite float x. */
+#define RS_WEIGHT_MAX 1e30 /* |weight|, |bias|, |calib_a|, |calib_b| */
+#define RS_MEAN_MAX 1e39   /* |mean|, scale */
 
 enum rs_learner { RS_LOGISTIC = 0, RS_LINEAR_SVM = 1 };
 
 /* Where a model comes from; all of it is written into the file. Times in s UTC. */
 struct rs_model_meta {
-    char *tool;          /* "reseat 0.1.0" */
-    char *options;       /* the trainer's options as a command line would give them */
+    char *tool;    /* "reseat 0.1.0" */
+    char *options; /* the trainer's options as a command line would give them */
     uint64_t seed;
     uint64_t data_digest; /* XXH3-64 of the samples trained on, as docs/math.md defines it */
     int64_t horizon_s;
     int64_t span_first, span_last; /* of the training samples */
     uint64_t n_rows, n_positive, n_entities, n_failing;
-    double base_rate;    /* share of positive rows */
-    double threshold;    /* suggested alert threshold: the training risk quantile of the default alert budget (1 %) */
+    double base_rate; /* share of positive rows */
+    double threshold; /* suggested alert threshold: the training risk quantile of the default alert budget (1 %) */
 };
 
 /* How far a cohort's own data reach; reported with every score. */
@@ -52,8 +56,9 @@ struct rs_model {
 void rs_model_free(struct rs_model *m); /* NULL is fine */
 
 /* Bytes to model and back. Decoding trusts nothing: RS_EFORMAT (not a model), RS_EVERSION (newer), RS_ECORRUPT
- * (checksum, lengths, indices, non-finite numbers), RS_ENOMEM; *out is written only on RS_OK. The same model always
- * encodes to the same bytes. *out_bytes is the caller's to free. */
+ * (checksum, lengths, indices, numbers out of range), RS_ENOMEM; *out is written only on RS_OK. Encoding holds the
+ * model to the same rules (RS_EINVAL). The same model always encodes to the same bytes, and what decodes encodes to the
+ * bytes that it came from. *out_bytes is the caller's to free. */
 enum rs_status rs_model_decode(const uint8_t *bytes, size_t len, struct rs_model **out, struct rs_error *err);
 enum rs_status rs_model_encode(const struct rs_model *m, uint8_t **out_bytes, size_t *out_len, struct rs_error *err);
 /* The same on files: rs_read_file, rs_write_file. */
@@ -61,6 +66,9 @@ enum rs_status rs_model_load(const char *path, struct rs_model **out, struct rs_
 enum rs_status rs_model_save(const struct rs_model *m, const char *path, struct rs_error *err);
 /* XXH3-64 of the encoded bytes, by which decisions and states name the model. */
 uint64_t rs_model_digest(const struct rs_model *m);
+
+/* Whether every number of the model is in range; program finished before. RS_EINVAL says what is not. */
+enum rs_status rs_model_check(const struct rs_model *m, struct rs_error *err);
 
 /* Decision value z and risk p of one feature vector x (n_steps, finite). */
 double rs_model_z(const struct rs_model *m, const float *x);
