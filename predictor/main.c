@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* reseat-train: the program behind `reseat train|eval|score|dump`. */
+#include "predictor/cmd.h"
+
+static const struct rs_verb verbs[] = {
+    { "train", "reseat train FLEET.h5 -o MODEL.rsm [options]", "Trains a failure model on a fleet file.",
+      rs_cmd_train },
+    { "eval", "reseat eval FLEET.h5 -m MODEL.rsm [options]",
+      "Measures how well a model predicts the failures of a fleet.", rs_cmd_eval },
+    { "score", "reseat score FLEET.h5 -m MODEL.rsm [-o SCORES.csv] [options]",
+      "Writes the risk of each sample of a fleet.", rs_cmd_score },
+    { "dump", "reseat dump MODEL.rsm [options]", "Prints a model as text.", rs_cmd_dump },
+    { NULL, NULL, NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+    return rs_cli_main("reseat-train", verbs, argc, argv);
+}

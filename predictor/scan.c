@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Fleet file to feature rows: binds names, keeps one entity's state, labels each sample. */
+#include "predictor/scan.h"
+
+#include <math.h>
+
+#include "common/log.h"
+#include "predictor/label.h"
+
+#define NO_COLUMN UINT32_MAX
+
+/* How one attribute of the program is found in the file. */
+struct attr_link {
+    uint32_t column; /* of the file, NO_COLUMN where it has none */
+    int32_t *codes;  /* file code -> program code; NULL unless both are categorical */
+    float *numbers;  /* file code -> number; NULL unless the program's is a number and the file's categorical */
+};
+
+struct rs_scan {
+    const struct rs_program *p;
+    const struct rs_fleet_info *info;
+    struct rs_scan_options opt;
+    rs_fleet_scan *blocks;
+    struct rs_fleet_block block;
+    size_t next;       /* sample of the block to visit next */
+    bool skips_entity; /* the entity of the block is not wanted */
+    uint32_t *columns; /* n_signals of the program: column of the file */
+    struct attr_link *links;
+    struct rs_attr_value *attrs;
+    uint32_t cohort;
+    void *state;
+    float *values, *x;
+};
+
+void rs_scan_free(rs_scan *s)
+{
+    if (!s)
+        return;
+    rs_fleet_scan_free(s->blocks);
+    for (uint32_t i = 0; s->links && i < s->p->n_attrs; i++) {
+        free(s->links[i].codes);
+        free(s->links[i].numbers);
+    }
+    free(s->links);
+    free(s->columns);
+    free(s->attrs);
+    free(s->state);
+    free(s->values);
+    free(s->x);
+    free(s);
+}
+
+static void link_signals(rs_scan *s)
+{
+    for (uint32_t i = 0; i < s->p->n_signals; i++) {
+        s->columns[i] = NO_COLUMN;
+        for (uint32_t k = 0; k < s->info->n_signals; k++)
+            if (rs_streq(s->p->signals[i].name, s->info->signals[k].name))
+                s->columns[i] = k;
+        if (s->columns[i] == NO_COLUMN)
+            rs_log_warn("signal_absent", "signal=\"%s\" meaning=\"the fleet file lacks it; taken as missing\"",
+                        s->p->signals[i].name);
+    }
+}
+
+static bool link_values(struct attr_link *link, const struct rs_attr *attr, const struct rs_fleet_attr *file)
+{
+    if (file->is_number)
+        return true; /* bound by its text or taken as it is, entity by entity */
+    if (attr->is_number)
+        link->numbers = rs_alloc(file->n_values, sizeof *link->numbers);
+    else
+        link->codes = rs_alloc(file->n_values, sizeof *link->codes);
+    if (!link->numbers && !link->codes)
+        return false;
+    for (uint32_t v = 0; v < file->n_values; v++) {
+        struct rs_attr_value value = rs_attr_bind(attr, file->values[v]);
+        if (attr->is_number)
+            link->numbers[v] = value.number;
+        else
+            link->codes[v] = value.code;
+    }
+    return true;
+}
+
+static bool link_attrs(rs_scan *s)
+{
+    for (uint32_t i = 0; i < s->p->n_attrs; i++) {
+        s->links[i].column = NO_COLUMN;
+        for (uint32_t k = 0; k < s->info->n_attrs; k++) {
+            if (!rs_streq(s->p->attrs[i].name, s->info->attrs[k].name))
+                continue;
+            s->links[i].column = k;
+            if (!link_values(&s->links[i], &s->p->attrs[i], &s->info->attrs[k]))
+                return false;
+        }
+        if (s->links[i].column == NO_COLUMN)
+            rs_log_warn("attribute_absent", "attribute=\"%s\" meaning=\"the fleet file lacks it; taken as missing\"",
+                        s->p->attrs[i].name);
+    }
+    return true;
+}
+
+enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const struct rs_scan_options *opt,
+                           rs_scan **out, struct rs_error *err)
+{
+    RS_AUTO(rs_scan) *s = rs_alloc(1, sizeof *s);
+    if (!s)
+        return rs_error_set(err, RS_ENOMEM, "scan");
+    s->p = p;
+    s->info = rs_fleet_info(fleet);
+    s->opt = *opt;
+    s->columns = rs_alloc(p->n_signals, sizeof *s->columns);
+    s->links = rs_alloc(p->n_attrs, sizeof *s->links);
+    s->attrs = rs_alloc(p->n_attrs, sizeof *s->attrs);
+    s->state = rs_alloc(rs_program_state_size(p), 1);
+    s->values = rs_alloc(p->n_signals, sizeof *s->values);
+    s->x = rs_alloc(p->n_steps, sizeof *s->x);
+    if (!s->columns || !s->links || !s->attrs || !s->state || !s->values || !s->x || !link_attrs(s))
+        return rs_error_set(err, RS_ENOMEM, "scan of %u features", p->n_steps);
+    link_signals(s);
+    enum rs_status st = rs_fleet_scan_new(fleet, 0, UINT64_MAX, &s->blocks, err);
+    if (st < 0)
+        return st;
+    *out = rs_take(s);
+    return RS_OK;
+}
+
+static struct rs_attr_value attr_of(const rs_scan *s, uint32_t i)
+{
+    const struct rs_attr *attr = &s->p->attrs[i];
+    const struct attr_link *link = &s->links[i];
+    struct rs_attr_value out = { .code = -1, .number = NAN };
+    if (link->column == NO_COLUMN)
+        return out;
+    int32_t code = s->block.attr_codes[link->column];
+    double number = s->block.attr_numbers[link->column];
+    if (link->codes && code >= 0) {
+        out.code = link->codes[code];
+    } else if (link->numbers && code >= 0) {
+        out.number = link->numbers[code];
+    } else if (!link->codes && !link->numbers && isfinite(number)) {
+        char text[32];
+        snprintf(text, sizeof text, "%.17g", number);
+        out = rs_attr_bind(attr, text);
+    }
+    return out;
+}
+
+static void begin_entity(rs_scan *s)
+{
+    const struct rs_fleet_block *b = &s->block;
+    s->skips_entity = (s->opt.kind != RS_KIND_ALL && (int)b->kind != s->opt.kind) ||
+                      (s->opt.wants && !s->opt.wants(s->opt.arg, b->entity, b->id));
+    if (s->skips_entity)
+        return;
+    for (uint32_t i = 0; i < s->p->n_attrs; i++)
+        s->attrs[i] = attr_of(s, i);
+    s->cohort = rs_program_cohort(s->p, s->attrs);
+    rs_state_init(s->p, s->state);
+}
+
+int rs_block_label(const struct rs_fleet_info *info, const struct rs_fleet_block *b, size_t i, int64_t horizon_s)
+{
+    if (b->label)
+        return b->label[i];
+    if (horizon_s <= 0)
+        return RS_LABEL_CENSORED;
+    return rs_label(b->time[i], horizon_s, info->last, b->last_seen, b->failures, b->n_failures);
+}
+
+static enum rs_status push(rs_scan *s, size_t i, struct rs_error *err)
+{
+    const struct rs_fleet_block *b = &s->block;
+    const float *row = b->values + i * s->info->n_signals;
+    for (uint32_t k = 0; k < s->p->n_signals; k++)
+        s->values[k] = s->columns[k] == NO_COLUMN ? NAN : row[s->columns[k]];
+    enum rs_status st = rs_state_push(s->p, s->state, b->time[i], s->values);
+    if (st < 0)
+        return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is %s", b->id,
+                            (unsigned long long)(b->row + i), st == RS_ESTALE ? "out of order" : "impossible");
+    return RS_OK;
+}
+
+enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error *err)
+{
+    while (s->skips_entity || s->next >= s->block.n) {
+        enum rs_status st = rs_fleet_scan_step(s->blocks, &s->block, err);
+        if (st != RS_CONTINUE)
+            return st;
+        s->next = 0;
+        if (s->block.is_first)
+            begin_entity(s);
+    }
+    const struct rs_fleet_block *b = &s->block;
+    size_t i = s->next++;
+    enum rs_status st = push(s, i, err);
+    if (st < 0)
+        return st;
+    rs_state_features(s->p, s->state, s->attrs, s->x);
+    *out = (struct rs_scan_row){
+        .entity = b->entity,
+        .id = b->id,
+        .row = b->row + i,
+        .time = b->time[i],
+        .label = rs_block_label(s->info, b, i, s->opt.horizon_s),
+        .cohort = s->cohort,
+        .attrs = s->attrs,
+        .x = s->x,
+        .is_first = b->is_first && i == 0,
+        .is_last = b->is_last && i + 1 == b->n,
+        .last_seen = b->last_seen,
+        .failures = b->failures,
+        .n_failures = b->n_failures,
+    };
+    return RS_CONTINUE;
+}
+
+enum rs_status rs_kind_parse(const char *word, int *out, struct rs_error *err)
+{
+    static const struct {
+        const char *word;
+        int kind;
+    } kinds[] = { { "all", RS_KIND_ALL }, { "host", RS_ENTITY_HOST }, { "component", RS_ENTITY_COMPONENT } };
+    for (size_t i = 0; i < RS_LEN(kinds); i++)
+        if (rs_streq(word, kinds[i].word)) {
+            *out = kinds[i].kind;
+            return RS_OK;
+        }
+    return rs_error_set(err, RS_EUSAGE, "--kind: %s: all, host or component needed", word);
+}
