@@ -22,7 +22,10 @@ endif()
 
 # A foreign library found by pkg-config, as one imported target: rs_foreign(jansson jansson>=2.13)
 function(rs_foreign name)
-    pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${ARGN})
+    if(NOT TARGET PkgConfig::${name})
+        # GLOBAL, because who links a static library links what it needs, in whatever folder
+        pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+    endif()
 endfunction()
 
 # rs_library(rs_models SOURCES model.c score.c PUBLIC rs_common PRIVATE ZLIB::ZLIB)
