@@ -599,9 +599,8 @@ static enum rs_status read_maintenance(const struct rs_map *m, const rs_yaml_nod
 
 static enum rs_status read_counter(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
 {
-    static const char *const keys[] = { "file", "role", "entity", "time", "when", "name", "unit", NULL };
+    static const char *const keys[] = { "file", "role", "entity", "time", "when", "name", NULL };
     struct rs_map_counter *out = item;
-    out->unit = "";
     enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
     if (st == RS_OK)
         st = read_source(m, n, "counters", &out->source, err);
@@ -609,9 +608,7 @@ static enum rs_status read_counter(const struct rs_map *m, const rs_yaml_node *n
         st = need_time(m, n, &out->source, err);
     if (st == RS_OK && !rs_yaml_get(n, "name"))
         return rs_yaml_error(m->doc, n, err, "name: missing; it names the signal, such as \"{errorID}_total\"");
-    if (st == RS_OK)
-        st = opt_text(m, n, "name", &out->name, err);
-    return st < 0 ? st : opt_str(m, n, "unit", &out->unit, err);
+    return st < 0 ? st : opt_text(m, n, "name", &out->name, err);
 }
 
 static enum rs_status read_table(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
@@ -711,11 +708,23 @@ static enum rs_status read_entity(struct rs_map *m, const rs_yaml_node *root, st
     return st;
 }
 
+static enum rs_status read_delimiter(struct rs_map *m, const rs_yaml_node *root, struct rs_error *err)
+{
+    const char *s = ",";
+    enum rs_status st = opt_str(m, root, "delimiter", &s, err);
+    if (st == RS_OK && (s[1] || strchr("\"\r\n", *s)))
+        return rs_yaml_error(m->doc, rs_yaml_get(root, "delimiter"), err, "delimiter: %s: one character is wanted", s);
+    m->delimiter = *s;
+    return st;
+}
+
 static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struct rs_error *err)
 {
     if (!rs_yaml_get(root, "time"))
         return rs_yaml_error(m->doc, root, err, "time: missing; a constant is given as {value: 2020-01-31}");
     enum rs_status st = opt_str(m, root, "source", &m->source, err);
+    if (st == RS_OK)
+        st = read_delimiter(m, root, err);
     if (st == RS_OK)
         st = read_entity(m, root, err);
     if (st == RS_OK)
@@ -735,10 +744,10 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
 
 static enum rs_status read_map(struct rs_map *m, const char *name, struct rs_error *err)
 {
-    static const char *const keys[] = { "source",  "entity",   "kind",        "parent",     "time",
-                                        "missing", "ignore",   "long",        "attributes", "signals",
-                                        "label",   "failures", "maintenance", "counters",   "attributes_from",
-                                        NULL };
+    static const char *const keys[] = {
+        "source",     "delimiter", "entity", "kind",     "parent",      "time",     "missing",         "ignore", "long",
+        "attributes", "signals",   "label",  "failures", "maintenance", "counters", "attributes_from", NULL
+    };
     const rs_yaml_node *root = rs_yaml_root(m->doc);
     if (!root)
         return rs_error_set(err, RS_ECONFIG, "%s: empty; a mapping is wanted", name);

@@ -95,7 +95,6 @@ struct rs_map_events { /* failures, maintenance */
 struct rs_map_counter { /* events counted into a signal */
     struct rs_map_source source;
     struct rs_map_text name;
-    const char *unit;
 };
 
 struct rs_map_table { /* attributes in a file of their own */
@@ -108,6 +107,7 @@ struct rs_map {
     rs_yaml *doc;
     char *path;
     const char *source;
+    char delimiter;
     struct rs_map_text entity, parent;
     enum rs_entity_kind kind;
     struct rs_map_time time;
