@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The simulator: host after host into the builder. */
+#include "datasets/simulate.h"
+
+#include <math.h>
+
+#include "common/cli.h"
+#include "common/progress.h"
+#include "datasets/simulate_host.h"
+
+void rs_simulate_defaults(struct rs_simulate_options *opt)
+{
+    *opt = (struct rs_simulate_options){
+        .n_hosts = 200, .n_days = 90, .seed = 1, .interval_s = RS_DAY_S, .failure_rate = 1.5, .vms_per_host = 4
+    };
+    opt->start_s = rs_days_from_civil(2026, 1, 1) * RS_DAY_S;
+}
+
+static enum rs_status check(const struct rs_simulate_options *opt, struct rs_error *err)
+{
+    if (opt->n_hosts < 1 || opt->n_hosts > RS_SIMULATE_HOSTS_MAX)
+        return rs_error_set(err, RS_EINVAL, "--hosts: 1 to %d needed", RS_SIMULATE_HOSTS_MAX);
+    if (opt->n_days < 1 || opt->n_days > RS_SIMULATE_DAYS_MAX)
+        return rs_error_set(err, RS_EINVAL, "--days: 1 to %d needed", RS_SIMULATE_DAYS_MAX);
+    if (opt->interval_s < 60 || opt->interval_s > 7 * RS_DAY_S)
+        return rs_error_set(err, RS_EINVAL, "--interval: 1m to 7d needed");
+    if (!isfinite(opt->failure_rate) || opt->failure_rate < 0 || opt->failure_rate > 100)
+        return rs_error_set(err, RS_EINVAL, "--failure-rate: 0 to 100 failures a host and year needed");
+    if (!isfinite(opt->vms_per_host) || opt->vms_per_host < 0 || opt->vms_per_host > 1000)
+        return rs_error_set(err, RS_EINVAL, "--vms-per-host: 0 to 1000 needed");
+    return RS_OK;
+}
+
+/* Failures as operators record them, and the truth beside them. */
+static enum rs_status write_failures(const struct rs_simulate_options *opt, const struct sim_host *h, rs_builder *b,
+                                     struct rs_simulate_counts *counts, struct rs_error *err)
+{
+    enum rs_status st = RS_OK;
+    for (size_t i = 0; i < h->n_outages && st == RS_OK; i++) {
+        const struct sim_outage *o = &h->outages[i];
+        const struct sim_kind *k = &sim_kinds[o->kind];
+        if (o->time >= sim_end(opt))
+            break;
+        const char *id = h->parts[o->part].id;
+        const char *flaw = !o->is_flaw ? "" : k->flaw == SIM_BAD_BATCH ? " bad-batch" : " bad-firmware";
+        char cause[64];
+        snprintf(cause, sizeof cause, "%s%s", k->cause, flaw);
+        st = rs_builder_failure(b, id, o->time, o->back, k->symptom, err);
+        if (st == RS_OK)
+            st = rs_builder_truth(b, id, o->time, cause, err);
+        if (st == RS_OK)
+            st = rs_builder_maintenance(b, h->parts[0].id, o->time, o->back, "repair", err);
+        counts->failures++;
+        counts->predictable += k->warning_days > 0;
+    }
+    return st;
+}
+
+/* Which hosts have a flaw, whether they fail or not. */
+static enum rs_status write_flaws(const struct rs_simulate_options *opt, const struct sim_host *h, rs_builder *b,
+                                  struct rs_error *err)
+{
+    enum rs_status st = RS_OK;
+    if (h->is_bad_batch)
+        st = rs_builder_truth(b, h->parts[0].id, opt->start_s, "member bad-batch", err);
+    if (st == RS_OK && h->is_bad_firmware)
+        st = rs_builder_truth(b, h->parts[0].id, opt->start_s, "member bad-firmware", err);
+    return st;
+}
+
+static enum rs_status write_host(const struct rs_simulate_options *opt, uint64_t index, struct sim_host *h,
+                                 const struct sim_signals *signals, struct rs_simulate_counts *counts,
+                                 struct rs_error *err)
+{
+    rs_builder *b = signals->builder;
+    enum rs_status st = sim_host_make(opt, index, h, err);
+    if (st == RS_OK)
+        st = sim_signals_write(opt, h, signals, err);
+    if (st == RS_OK)
+        st = write_failures(opt, h, b, counts, err);
+    if (st == RS_OK)
+        st = write_flaws(opt, h, b, err);
+    return st < 0 ? st : sim_vms_write(opt, h, b, counts, err);
+}
+
+enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b, struct rs_simulate_counts *out,
+                           struct rs_error *err)
+{
+    struct sim_host host = { 0 };
+    struct sim_signals signals = { 0 };
+    struct rs_progress progress;
+    *out = (struct rs_simulate_counts){ 0 };
+    enum rs_status st = check(opt, err);
+    if (st < 0)
+        return st;
+    rs_progress_start(&progress, "simulate", "hosts", opt->n_hosts, opt->is_quiet);
+    st = sim_signals_declare(b, &signals, err);
+    for (uint64_t i = 0; i < opt->n_hosts && st == RS_OK; i++) {
+        rs_progress_update(&progress, i, NULL);
+        st = write_host(opt, i, &host, &signals, out, err);
+        if (st == RS_OK && rs_cli_interrupted())
+            st = rs_error_set(err, RS_ECANCELLED, "interrupted; nothing was written");
+    }
+    rs_progress_end(&progress);
+    sim_host_clear(&host);
+    sim_signals_clear(&signals);
+    return st;
+}

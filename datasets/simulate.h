@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A simulated fleet: hosts with disks, DIMMs and fans, their signals, failures with and without warning, VMs and their
+ * reboots, and the truth behind it all. docs/simulator.md states the generating model with its numbers.
+ *
+ * Every host draws from streams of its own, derived from (seed, host), so that hosts are made one by one, memory does
+ * not grow with them, and a host does not change when the fleet gets larger. */
+#ifndef RS_DATASETS_SIMULATE_H
+#define RS_DATASETS_SIMULATE_H
+
+#include "datasets/builder.h"
+
+#define RS_SIMULATE_HOSTS_MAX 10000000
+#define RS_SIMULATE_DAYS_MAX 3650
+
+struct rs_simulate_options {
+    uint64_t n_hosts, n_days, seed;
+    int64_t start_s;
+    int64_t interval_s;  /* between samples */
+    double failure_rate; /* failures a host and year, its components' included */
+    double vms_per_host; /* on average */
+    bool is_quiet;
+};
+
+struct rs_simulate_counts {
+    uint64_t failures;    /* within the days simulated */
+    uint64_t predictable; /* of them, those that announce themselves */
+    uint64_t vms, reboots;
+};
+
+void rs_simulate_defaults(struct rs_simulate_options *opt);
+/* RS_EINVAL names the option that is out of its range; RS_ECANCELLED where interrupted; else what the builder says. The
+ * caller finishes the builder. */
+enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b, struct rs_simulate_counts *out,
+                           struct rs_error *err);
+
+#endif
