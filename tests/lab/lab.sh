@@ -41,7 +41,7 @@ record_process() { echo "$2 $(start_time "$2")" >"$1"; } # record_process FILE P
 
 recorded_process() { # prints the PID in FILE where that very process still runs
     local pid start
-    read -r pid start <"$1" 2>/dev/null || return 1
+    read -r pid start 2>/dev/null <"$1" || return 1
     [ "$(start_time "$pid")" = "$start" ] && echo "$pid"
 }
 
