@@ -279,13 +279,13 @@ static void cut_bins(struct rs_eval_group *g, const struct rs_ranked *r, size_t 
     }
 }
 
-/* Everything of one group under weights; start: its unweighted values once known. */
+/* Everything of one group under weights. */
 static void measure_group(const struct measuring *m, size_t group, const uint32_t *weight, const struct worker *w,
-                          const struct rs_metrics *start, struct rs_eval_stats *out)
+                          struct rs_eval_stats *out)
 {
     const struct rs_eval_group *g = &m->ev->groups[group];
     struct rs_bin bin[RS_BINS_MAX];
-    rs_metrics_compute(m->ranked[group], weight, start, &out->m);
+    rs_metrics_compute(m->ranked[group], weight, &out->m);
     rs_bins_measure(m->ranked[group], &g->bins, weight, bin);
     for (size_t b = 0; b < g->bins.n; b++)
         out->observed[b] = bin[b].observed;
@@ -299,7 +299,7 @@ static void measure_replicate(void *arg, unsigned worker, const uint32_t *weight
     struct rs_eval_stats *out = (struct rs_eval_stats *)out_stats;
     rs_alerts_measure(m->alerts, w->ws, weight, w->alerts);
     for (size_t g = 0; g < m->ev->n_groups; g++)
-        measure_group(m, g, weight, w, &m->ev->groups[g].value.m, &out[g]);
+        measure_group(m, g, weight, w, &out[g]);
 }
 
 static void draw_progress(void *arg, size_t done)
@@ -373,7 +373,7 @@ static enum rs_status measure_all(const rs_eval *e, const struct grouping *g, st
     rs_alerts_measure(m->alerts, m->workers[0].ws, NULL, m->workers[0].alerts);
     for (size_t i = 0; i < g->n_groups; i++) {
         cut_bins(&m->ev->groups[i], m->ranked[i], m->opt->n_bins);
-        measure_group(m, i, NULL, &m->workers[0], NULL, &m->ev->groups[i].value);
+        measure_group(m, i, NULL, &m->workers[0], &m->ev->groups[i].value);
     }
     mark_without_intervals(m->ev);
     return plan.n_replicates ? find_intervals(m, &plan, err) : RS_OK;

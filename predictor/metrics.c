@@ -6,6 +6,7 @@
 #include <math.h>
 
 #define CALIB_ITER_MAX 60
+#define CALIB_STEP_MIN 1e-9 /* log odds */
 #define CALIB_SLOPE_MAX 1e3 /* beyond it the labels are separable and the fit has no answer */
 
 struct ranked_row {
@@ -160,21 +161,45 @@ static void measure_accuracy(const struct rs_ranked *r, const uint32_t *weight, 
     m->mean_risk = m->rows > 0 ? risks / m->rows : NAN;
 }
 
+/* Rows of nearly equal logit, taken together: the fits below cost by points, not by rows. */
+struct point {
+    double logit, weight, positives;
+};
+
+/* The clipped logits span 72.1, so that no more points than this can arise. */
+#define POINTS_MAX 4096
+#define POINT_WIDTH 0.02
+
+/* math.md E6: a point ends where the logit has fallen by POINT_WIDTH since its first row, and lies at the weighted
+ * mean. */
+static size_t gather_points(const struct rs_ranked *r, const uint32_t *weight, struct point points[POINTS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n;) {
+        double first = r->logit[i], sum = 0, rows = 0, positives = 0;
+        for (; i < r->n && first - r->logit[i] <= POINT_WIDTH; i++) {
+            double w = weight_of(r, weight, i);
+            rows += w;
+            sum += w * (first - r->logit[i]);
+            positives += r->label[i] ? w : 0;
+        }
+        if (rows > 0)
+            points[n++] = (struct point){ first - sum / rows, rows, positives };
+    }
+    return n;
+}
+
 /* Gradient and Hessian of the weighted log loss of sigmoid(a + b * logit). */
 struct calib_sums {
     double ga, gb, haa, hab, hbb;
 };
 
-static struct calib_sums calib_pass(const struct rs_ranked *r, const uint32_t *weight, double a, double b)
+static struct calib_sums calib_pass(const struct point *points, size_t n, double a, double b)
 {
     struct calib_sums s = { 0 };
-    for (size_t i = 0; i < r->n; i++) {
-        double w = weight_of(r, weight, i);
-        if (w == 0)
-            continue;
-        double l = r->logit[i];
-        double p = sigmoid(a + b * l);
-        double g = w * (p - r->label[i]), h = w * p * (1 - p);
+    for (size_t i = 0; i < n; i++) {
+        double l = points[i].logit, p = sigmoid(a + b * l);
+        double g = points[i].weight * p - points[i].positives, h = points[i].weight * p * (1 - p);
         s.ga += g;
         s.gb += g * l;
         s.haa += h;
@@ -186,60 +211,61 @@ static struct calib_sums calib_pass(const struct rs_ranked *r, const uint32_t *w
 
 /* math.md E6: the shift c with mean sigmoid(logit + c) = base rate. Steps of at most 2 keep Newton from overshooting.
  */
-static double fit_in_the_large(const struct rs_ranked *r, const uint32_t *weight, double start)
+static double fit_in_the_large(const struct point *points, size_t n)
 {
-    double c = start;
+    double c = 0;
     for (int iter = 0; iter < CALIB_ITER_MAX; iter++) {
-        struct calib_sums s = calib_pass(r, weight, c, 1);
+        struct calib_sums s = calib_pass(points, n, c, 1);
         if (!(s.haa > 0))
             return NAN;
         double step = s.ga / s.haa;
         c -= RS_MIN(RS_MAX(step, -2), 2);
-        if (fabs(step) < 1e-7)
+        if (fabs(step) < CALIB_STEP_MIN)
             return c;
     }
     return NAN;
 }
 
-/* math.md E6: damped Newton for intercept a and slope b. NaN where the labels are separable or all logits equal. */
-static void fit_slope(const struct rs_ranked *r, const uint32_t *weight, double *a, double *b)
+/* math.md E6: damped Newton for intercept and slope. NaN where the labels are separable or all logits equal. */
+static void fit_slope(const struct point *points, size_t n, double *intercept, double *slope)
 {
-    for (int iter = 0; iter < CALIB_ITER_MAX; iter++) {
-        struct calib_sums s = calib_pass(r, weight, *a, *b);
+    double a = 0, b = 1;
+    *intercept = *slope = NAN;
+    for (int iter = 0; iter < CALIB_ITER_MAX && fabs(b) < CALIB_SLOPE_MAX; iter++) {
+        struct calib_sums s = calib_pass(points, n, a, b);
         double det = s.haa * s.hbb - s.hab * s.hab;
-        if (!(det > DBL_EPSILON * s.haa * s.hbb) || fabs(*b) > CALIB_SLOPE_MAX)
-            break;
+        if (!(det > DBL_EPSILON * s.haa * s.hbb))
+            return;
         double da = (s.hbb * s.ga - s.hab * s.gb) / det;
         double db = (s.haa * s.gb - s.hab * s.ga) / det;
         double damp = RS_MIN(1, 1 / RS_MAX(fabs(da) / 4, fabs(db)));
-        *a -= damp * da;
-        *b -= damp * db;
-        if (fabs(da) < 1e-7 && fabs(db) < 1e-7)
+        a -= damp * da;
+        b -= damp * db;
+        if (fabs(da) < CALIB_STEP_MIN && fabs(db) < CALIB_STEP_MIN) {
+            *intercept = a;
+            *slope = b;
             return;
+        }
     }
-    *a = *b = NAN;
 }
 
-static void measure_calibration(const struct rs_ranked *r, const uint32_t *weight, const struct rs_metrics *start,
-                                struct rs_metrics *m)
+static void measure_calibration(const struct rs_ranked *r, const uint32_t *weight, struct rs_metrics *m)
 {
     m->in_the_large = m->slope = m->intercept = NAN;
     if (!(m->positives > 0 && m->positives < m->rows))
         return;
-    m->in_the_large = fit_in_the_large(r, weight, start && isfinite(start->in_the_large) ? start->in_the_large : 0);
-    bool has_start = start && isfinite(start->slope);
-    m->intercept = has_start ? start->intercept : 0;
-    m->slope = has_start ? start->slope : 1;
-    fit_slope(r, weight, &m->intercept, &m->slope);
+    struct point points[POINTS_MAX];
+    size_t n = gather_points(r, weight, points);
+    m->in_the_large = fit_in_the_large(points, n);
+    fit_slope(points, n, &m->intercept, &m->slope);
 }
 
-void rs_metrics_compute(const struct rs_ranked *r, const uint32_t *weight, const struct rs_metrics *start,
-                        struct rs_metrics *out)
+void rs_metrics_compute(const struct rs_ranked *r, const uint32_t *weight, struct rs_metrics *out)
 {
     count_rows(r, weight, out);
     measure_ranks(r, weight, out);
     measure_accuracy(r, weight, out);
-    measure_calibration(r, weight, start, out);
+    measure_calibration(r, weight, out);
 }
 
 /* math.md E5. */

@@ -47,10 +47,8 @@ struct rs_metrics {
     double slope, intercept; /* E6: 1 and 0 are perfect */
 };
 
-/* weight: one per unit, NULL for 1 each. start: NULL, or a nearby result whose calibration fit is a good first guess
- * (saves iterations, moves the answer by rounding only). */
-void rs_metrics_compute(const struct rs_ranked *r, const uint32_t *weight, const struct rs_metrics *start,
-                        struct rs_metrics *out);
+/* weight: one per unit, NULL for 1 each. */
+void rs_metrics_compute(const struct rs_ranked *r, const uint32_t *weight, struct rs_metrics *out);
 
 /* E5: bins of equal count, from the highest risk down; rows of equal risk are never parted, so that bins may differ in
  * size, and there may be fewer than n_bins. */
