@@ -167,8 +167,8 @@ struct point {
 };
 
 /* The clipped logits span 72.1, so that no more points than this can arise. */
-#define POINTS_MAX 4096
-#define POINT_WIDTH 0.02
+#define POINTS_MAX 8192
+#define POINT_WIDTH 0.01
 
 /* math.md E6: a point ends where the logit has fallen by POINT_WIDTH since its first row, and lies at the weighted
  * mean. */
