@@ -163,12 +163,13 @@ static void measure_accuracy(const struct rs_ranked *r, const uint32_t *weight, 
 
 /* Rows of nearly equal logit, taken together: the fits below cost by points, not by rows. */
 struct point {
-    double logit, weight, positives;
+    double logit, weight;
+    double positives, positive_logits; /* of its positive rows: weight, sum of weight x logit */
 };
 
 /* The clipped logits span 72.1, so that no more points than this can arise. */
-#define POINTS_MAX 8192
-#define POINT_WIDTH 0.01
+#define POINTS_MAX 4096
+#define POINT_WIDTH 0.02
 
 /* math.md E6: a point ends where the logit has fallen by POINT_WIDTH since its first row, and lies at the weighted
  * mean. */
@@ -176,15 +177,16 @@ static size_t gather_points(const struct rs_ranked *r, const uint32_t *weight, s
 {
     size_t n = 0;
     for (size_t i = 0; i < r->n;) {
-        double first = r->logit[i], sum = 0, rows = 0, positives = 0;
+        double first = r->logit[i], sum = 0, rows = 0, positives = 0, positive_logits = 0;
         for (; i < r->n && first - r->logit[i] <= POINT_WIDTH; i++) {
             double w = weight_of(r, weight, i);
             rows += w;
             sum += w * (first - r->logit[i]);
             positives += r->label[i] ? w : 0;
+            positive_logits += r->label[i] ? w * r->logit[i] : 0;
         }
         if (rows > 0)
-            points[n++] = (struct point){ first - sum / rows, rows, positives };
+            points[n++] = (struct point){ first - sum / rows, rows, positives, positive_logits };
     }
     return n;
 }
@@ -198,10 +200,9 @@ static struct calib_sums calib_pass(const struct point *points, size_t n, double
 {
     struct calib_sums s = { 0 };
     for (size_t i = 0; i < n; i++) {
-        double l = points[i].logit, p = sigmoid(a + b * l);
-        double g = points[i].weight * p - points[i].positives, h = points[i].weight * p * (1 - p);
-        s.ga += g;
-        s.gb += g * l;
+        double l = points[i].logit, p = sigmoid(a + b * l), expected = points[i].weight * p, h = expected * (1 - p);
+        s.ga += expected - points[i].positives;
+        s.gb += expected * l - points[i].positive_logits;
         s.haa += h;
         s.hab += h * l;
         s.hbb += h * l * l;
