@@ -18,11 +18,14 @@ struct rs_builder_options {
     size_t memory;       /* bytes for sorting; 0 = 96 MiB */
     const char *source;  /* written into the file; borrowed */
     bool has_labels;     /* rows carry labels */
+    bool is_merged;      /* rows of one entity and time complete each other, reading by reading */
     bool is_quiet;
 };
 
 struct rs_builder_counts { /* what finish() wrote */
-    uint64_t rows, entities, failures, failing_entities, duplicates; /* duplicate (entity, time) rows: the last given wins */
+    uint64_t rows, entities, failures;
+    uint64_t failing_entities; /* with a failure, or a sample labelled 1 */
+    uint64_t duplicates;       /* further rows of an (entity, time): the last given wins, unless they are merged */
 };
 
 enum rs_status rs_builder_new(const char *path, const struct rs_builder_options *opt, rs_builder **out,

@@ -438,6 +438,7 @@ static enum rs_status import(struct rs_import_job *job, char *const *operands, s
     struct rs_builder_options options = { .memory = job->opt->memory,
                                           .source = job->map->source ? job->map->source : "reseat import csv",
                                           .has_labels = job->map->has_label,
+                                          .is_merged = job->map->is_long,
                                           .is_quiet = job->opt->is_quiet };
     RS_AUTO(rs_builder) *builder = NULL;
     st = rs_builder_new(job->opt->out, &options, &builder, err);
