@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The migration: a journaled table of steps that carries one VM and its local disks from one host to another around its
- * reboot. Intent is committed before each effect, every step may run twice, and recovery goes by what the hypervisors say.
+ * reboot. Intent is committed before each effect, every step may run twice, and recovery goes by what the hypervisors
+ * say.
  *
  *     check, reserve -> reboot, suspended at the reset -> copy, verified -> commit -> destroy and disarm the source
  *     -> define and start at the destination -> confirm -> retire the source's copy
@@ -16,9 +17,10 @@
 typedef struct rs_migrator rs_migrator;
 
 struct rs_migrator_options {
-    double reboot_timeout_s;  /* guest asked to reboot until its reset */
-    double retire_after_s;    /* grace time of the source's copy */
-    double copy_stall_s;      /* no progress for this long aborts */
+    double reboot_timeout_s; /* guest asked to reboot until its reset */
+    double retire_after_s;   /* grace time of the source's copy */
+    double copy_stall_s;     /* no progress for this long aborts */
+    double hold_after_s;     /* after the commit, a host silent for this long makes it `held`; 0: a minute */
 };
 
 struct rs_migration_progress {
@@ -27,11 +29,11 @@ struct rs_migration_progress {
 };
 
 struct rs_migration_request {
-    const char *decision;     /* id */
-    size_t source, dest;      /* host indices */
+    const char *decision; /* id */
+    size_t source, dest;  /* host indices */
     const char *uuid;
     bool with_temp;
-    double deadline_s;        /* longest blackout from now on the VM is suspended; beyond it abort, before the commit */
+    double deadline_s; /* longest blackout from now on the VM is suspended; beyond it abort, before the commit */
 };
 
 /* on_end is called once per migration, on its worker thread, after the journal has the end. */

@@ -119,8 +119,10 @@ static void send_event(struct virt_host *h, virDomainPtr dom, enum rs_virt_event
     char uuid[RS_UUID_LEN] = "";
     if (dom && virDomainGetUUIDString(dom, uuid) < 0)
         return;
+    pthread_mutex_lock(&h->virt->fn_lock);
     if (h->virt->fn)
         h->virt->fn(h->virt->arg, h->index, uuid, event);
+    pthread_mutex_unlock(&h->virt->fn_lock);
 }
 
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *arg)
@@ -367,6 +369,7 @@ enum rs_status rs_virt_new(const struct rs_virt_host *hosts, size_t n, rs_virt_e
     RS_AUTO(rs_virt) *v = rs_alloc(1, sizeof *v);
     if (!v)
         return rs_error_set(err, RS_ENOMEM, "hypervisor connections");
+    pthread_mutex_init(&v->fn_lock, NULL);
     v->fn = fn;
     v->arg = arg;
     v->wake_timer = -1;
@@ -383,6 +386,13 @@ enum rs_status rs_virt_new(const struct rs_virt_host *hosts, size_t n, rs_virt_e
     await_first_contact(v);
     *out = rs_take(v);
     return RS_OK;
+}
+
+void rs_virt_mute(rs_virt *v)
+{
+    pthread_mutex_lock(&v->fn_lock);
+    v->fn = NULL;
+    pthread_mutex_unlock(&v->fn_lock);
 }
 
 static void stop_loop(rs_virt *v)
@@ -417,6 +427,7 @@ void rs_virt_free(rs_virt *v)
         free(h->uri);
         free(h->pool);
     }
+    pthread_mutex_destroy(&v->fn_lock);
     free(v->hosts);
     free(v);
 }

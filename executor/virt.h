@@ -74,6 +74,8 @@ struct rs_virt_host {
 enum rs_status rs_virt_new(const struct rs_virt_host *hosts, size_t n, rs_virt_event_fn fn, void *arg, rs_virt **out,
                            struct rs_error *err);
 void rs_virt_free(rs_virt *v);
+/* No callback runs after this returns: call it before what the callback uses goes away. */
+void rs_virt_mute(rs_virt *v);
 RS_DEFINE_AUTO(rs_virt, rs_virt_free)
 
 enum rs_status rs_virt_host_facts(rs_virt *v, size_t host, struct rs_host_facts *out, struct rs_error *err);
@@ -132,6 +134,8 @@ enum rs_status rs_virt_pool_free(rs_virt *v, size_t host, uint64_t *out_bytes, s
 /* The volume whose file is path, in any pool of the host. RS_ENOTFOUND where no pool has it. */
 enum rs_status rs_virt_volume_of_path(rs_virt *v, size_t host, const char *path, struct rs_virt_volume *out,
                                       struct rs_error *err);
+enum rs_status rs_virt_volume_of_name(rs_virt *v, size_t host, const char *pool, const char *name,
+                                      struct rs_virt_volume *out, struct rs_error *err);
 /* In the host's own pool: an empty sparse volume. One of that name from an earlier attempt is replaced. */
 enum rs_status rs_virt_volume_create(rs_virt *v, size_t host, const char *name, const char *format,
                                      uint64_t capacity_bytes, struct rs_virt_volume *out, struct rs_error *err);

@@ -28,7 +28,8 @@ struct virt_host {
 struct rs_virt {
     struct virt_host *hosts;
     size_t n_hosts, n_keepers;
-    rs_virt_event_fn fn;
+    pthread_mutex_t fn_lock; /* held while fn runs */
+    rs_virt_event_fn fn;     /* NULL once muted */
     void *arg;
     pthread_t loop;
     bool has_loop;

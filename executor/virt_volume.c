@@ -120,6 +120,17 @@ static enum rs_status find_volume(rs_virt *v, size_t host, virConnectPtr conn, c
     return *out ? RS_OK : rs_virt_error(err, "volume %s on %s", name, v->hosts[host].name);
 }
 
+enum rs_status rs_virt_volume_of_name(rs_virt *v, size_t host, const char *pool, const char *name,
+                                      struct rs_virt_volume *out, struct rs_error *err)
+{
+    auto_conn conn = NULL;
+    auto_vol vol = NULL;
+    enum rs_status rc = virt_conn(v, host, &conn, err);
+    if (rc == RS_OK)
+        rc = find_volume(v, host, conn, pool, name, &vol, err);
+    return rc < 0 ? rc : describe(vol, out, err);
+}
+
 enum rs_status rs_virt_volume_delete(rs_virt *v, size_t host, const char *pool, const char *name, struct rs_error *err)
 {
     auto_conn conn = NULL;
@@ -165,8 +176,8 @@ enum rs_status rs_virt_volume_create(rs_virt *v, size_t host, const char *name, 
 struct rs_virt_stream {
     virConnectPtr conn;
     virStreamPtr stream;
-    char host[128];   /* its name; a copy, as a stream that hangs may outlive the rs_virt */
-    bool is_open;     /* started, neither finished nor aborted */
+    char host[128]; /* its name; a copy, as a stream that hangs may outlive the rs_virt */
+    bool is_open;   /* started, neither finished nor aborted */
 };
 
 /* Takes vol's stream over a new connection. */
