@@ -8,8 +8,16 @@
 
 /* Forks; the child runs work(arg) and exits with what it returns; the parent waits and returns that. Where the child
  * dies by a signal that a damaged file explains (SEGV, BUS, ABRT, FPE, ILL), prints
- * "reseat VERB: FILE: damaged: the HDF5 library failed while reading it (SIGSEGV)" and returns RS_EXIT_FAILED.
- * SIGINT and SIGTERM reach the child. The child dies with its parent. */
+ * "reseat VERB: FILE: damaged: the HDF5 library failed while reading it (SIGSEGV)" and returns RS_EXIT_FAILED; likewise
+ * where it stays inside of one call of the reader for over 20 s ($RESEAT_CONTAIN_TIMEOUT seconds). Another deadly
+ * signal, such as SIGPIPE, becomes this process's own. SIGINT and SIGTERM reach the child. The child dies with its
+ * parent. Under a sanitizer, what it reports from within the library counts as the library's crash; what it reports
+ * from our own code is printed as ever. */
 int rs_contain(const char *verb, const char *file, int (*work)(void *arg), void *arg);
+
+/* Around calls that may crash or hang in the library; they may nest, and any thread may call. Nothing happens outside
+ * of rs_contain(). */
+void rs_contain_enter(void);
+void rs_contain_leave(void);
 
 #endif

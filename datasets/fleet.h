@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The fleet file: one HDF5 file with a fleet's entities, signals, samples, failures, reboots, VMs. docs/fleet-file.md is
- * its description, byte for byte; files open as they stand in h5py and pandas.
+/* The fleet file: one HDF5 file with a fleet's entities, signals, samples, failures, reboots, VMs. docs/fleet-file.md
+ * is its description, byte for byte; files open as they stand in h5py and pandas.
  *
  * Reading streams in chunks: memory never grows with rows or entities. Every reader of foreign files runs inside
  * rs_contain() (datasets/contain.h), so that a crash of the HDF5 library on a damaged file becomes an error too.
@@ -28,21 +28,21 @@ struct rs_fleet_attr {
 struct rs_failure {
     uint64_t entity;
     int64_t time;
-    int64_t back;  /* return to service, RS_TIME_NONE where it never came back */
-    int32_t kind;  /* index into fleet_info.failure_kinds, -1 where unnamed */
+    int64_t back; /* return to service, RS_TIME_NONE where it never came back */
+    int32_t kind; /* index into fleet_info.failure_kinds, -1 where unnamed */
 };
 
 struct rs_fleet_info {
     uint32_t version;
-    const char *source;                 /* who wrote it: "reseat import backblaze", ... */
+    const char *source; /* who wrote it: "reseat import backblaze", ... */
     uint64_t n_entities, n_rows, n_failures;
     uint32_t n_signals, n_attrs;
     const struct rs_signal *signals;
     const struct rs_fleet_attr *attrs;
     const char *const *failure_kinds;
     uint32_t n_failure_kinds;
-    bool has_labels;                    /* samples carry a ready label */
-    int64_t first, last;                /* time of the first and the last sample; last is the end of observation */
+    bool has_labels;     /* samples carry a ready label */
+    int64_t first, last; /* time of the first and the last sample; last is the end of observation */
     uint64_t n_reboots, n_vms, n_placements, n_maintenance;
 };
 
@@ -54,24 +54,29 @@ void rs_fleet_close(rs_fleet *f);
 RS_DEFINE_AUTO(rs_fleet, rs_fleet_close)
 const struct rs_fleet_info *rs_fleet_info(const rs_fleet *f); /* borrowed until close */
 
-/* A run of rows of one entity, in time order; a long entity comes in several blocks. Pointers live until the next step. */
+/* Reads the tables beside the samples (VMs, placements, reboots, maintenance, truth) and checks every row: indices in
+ * range, times in order. RS_ECORRUPT. */
+enum rs_status rs_fleet_check_tables(rs_fleet *f, struct rs_error *err);
+
+/* A run of rows of one entity, in time order; a long entity comes in several blocks. Pointers live until the next step.
+ */
 struct rs_fleet_block {
     uint64_t entity; /* index */
     const char *id;
     enum rs_entity_kind kind;
-    int64_t parent;                     /* index of the host of a component, -1 where none */
-    const int32_t *attr_codes;          /* n_attrs; -1 missing or numeric */
-    const double *attr_numbers;         /* n_attrs; NaN missing or categorical */
-    int64_t first_seen, last_seen;      /* of its samples */
-    const struct rs_failure *failures;  /* of this entity, in time order */
+    int64_t parent;                    /* index of the host of a component, -1 where none */
+    const int32_t *attr_codes;         /* n_attrs; -1 missing or numeric */
+    const double *attr_numbers;        /* n_attrs; NaN missing or categorical */
+    int64_t first_seen, last_seen;     /* of its samples */
+    const struct rs_failure *failures; /* of this entity, in time order */
     size_t n_failures;
-    uint64_t n_entity_rows;             /* rows of the entity in all; 0 gives one block with n = 0 */
-    bool is_first, is_last;             /* block of its entity */
+    uint64_t n_entity_rows; /* rows of the entity in all; 0 gives one block with n = 0 */
+    bool is_first, is_last; /* block of its entity */
     size_t n;
-    uint64_t row;                       /* index of the first row in the file */
-    const int64_t *time;                /* n */
-    const float *values;                /* n x n_signals, row-major, NaN = missing */
-    const int8_t *label;                /* n, 1/0/-1 unknown; NULL unless has_labels */
+    uint64_t row;        /* index of the first row in the file */
+    const int64_t *time; /* n */
+    const float *values; /* n x n_signals, row-major, NaN = missing */
+    const int8_t *label; /* n, 1/0/-1 unknown; NULL unless has_labels */
 };
 
 typedef struct rs_fleet_scan rs_fleet_scan;

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The walk over entities: columns of /entities through windows, samples chunk by chunk, failures alongside. A block
+ * ends where its entity ends or the chunk does. Every number is checked as it comes by. */
+#include "fleet.h"
+
+#include <math.h>
+
+#include "datasets/contain.h"
+#include "datasets/fleet_private.h"
+#include "datasets/fleet_write.h"
+
+struct rs_fleet_scan {
+    rs_fleet *f;
+    uint64_t next, stop; /* entities */
+
+    struct rs_column_window offsets, id, kind, parent, first_seen, last_seen;
+    struct rs_column_window *attrs; /* n_attrs */
+    struct rs_column_window failure_entity, failure_time, failure_back, failure_kind;
+    uint64_t next_failure;
+
+    rs_h5_data *time, *values, *label;
+    size_t window_rows; /* rows of a chunk */
+    uint64_t window_first;
+    size_t window_n;
+    int64_t *times;
+    float *rows;
+    int8_t *labels;
+
+    bool is_inside; /* of the entity in block */
+    struct rs_fleet_block block;
+    uint64_t row, row_end; /* what is left of it */
+    int64_t last_time;
+    char id_text[256], last_id[256];
+    int32_t *codes;
+    double *numbers;
+    struct rs_failure *failures;
+    size_t failures_cap;
+};
+
+static enum rs_status corrupt(const rs_fleet_scan *s, struct rs_error *err, const char *what)
+{
+    return rs_error_set(err, RS_ECORRUPT, "entity %llu: %s", (unsigned long long)s->next, what);
+}
+
+/* Opening. */
+
+static enum rs_status open_attrs(rs_fleet_scan *s, struct rs_error *err)
+{
+    const struct rs_fleet_info *info = &s->f->info;
+    enum rs_status st = RS_OK;
+    for (uint32_t i = 0; i < info->n_attrs && st == RS_OK; i++) {
+        const struct rs_fleet_attr *a = &info->attrs[i];
+        char link[RS_NAME_MAX * 3], path[RS_LINK_NAME_MAX];
+        rs_fleet_link_name(a->name, link, sizeof link);
+        snprintf(path, sizeof path, "/entities/attributes/%s", link);
+        st = rs_column_open(s->f, path, a->is_number ? RS_H5_F64 : RS_H5_I32, info->n_entities, &s->attrs[i], err);
+    }
+    return st;
+}
+
+static enum rs_status open_columns(rs_fleet_scan *s, struct rs_error *err)
+{
+    rs_fleet *f = s->f;
+    uint64_t n = f->info.n_entities, n_failures = f->info.n_failures;
+    const struct {
+        const char *path;
+        enum rs_h5_type type;
+        uint64_t n;
+        struct rs_column_window *column;
+    } columns[] = {
+        { "/samples/offsets", RS_H5_U64, n + 1, &s->offsets },
+        { "/entities/id", RS_H5_STR, n, &s->id },
+        { "/entities/kind", RS_H5_I8, n, &s->kind },
+        { "/entities/parent", RS_H5_I64, n, &s->parent },
+        { "/entities/first_seen", RS_H5_I64, n, &s->first_seen },
+        { "/entities/last_seen", RS_H5_I64, n, &s->last_seen },
+        { "/failures/entity", RS_H5_I64, n_failures, &s->failure_entity },
+        { "/failures/time", RS_H5_I64, n_failures, &s->failure_time },
+        { "/failures/back", RS_H5_I64, n_failures, &s->failure_back },
+        { "/failures/kind", RS_H5_I32, n_failures, &s->failure_kind },
+    };
+    enum rs_status st = RS_OK;
+    for (size_t i = 0; i < RS_LEN(columns) && st == RS_OK; i++)
+        st = rs_column_open(f, columns[i].path, columns[i].type, columns[i].n, columns[i].column, err);
+    if (st == RS_OK && rs_h5_row_size(s->id.data) >= sizeof s->id_text)
+        st = rs_error_set(err, RS_ECORRUPT, "/entities/id: texts too long for ids");
+    return st == RS_OK ? open_attrs(s, err) : st;
+}
+
+static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
+{
+    const struct rs_fleet_info *info = &s->f->info;
+    enum rs_status st = rs_h5_data_open(s->f->file, "/samples/time", RS_H5_I64, 0, &s->time, err);
+    if (st == RS_OK && info->n_signals)
+        st = rs_h5_data_open(s->f->file, "/samples/values", RS_H5_F32, info->n_signals, &s->values, err);
+    if (st == RS_OK && info->has_labels)
+        st = rs_h5_data_open(s->f->file, "/samples/label", RS_H5_I8, 0, &s->label, err);
+    if (st < 0)
+        return st;
+    if ((s->values && rs_h5_rows(s->values) != info->n_rows) || (s->label && rs_h5_rows(s->label) != info->n_rows))
+        return rs_error_set(err, RS_ECORRUPT, "/samples: its datasets differ in length");
+    s->window_rows = rs_fleet_chunk_rows(info->n_signals);
+    s->times = rs_alloc(s->window_rows, sizeof *s->times);
+    s->rows = rs_alloc(s->window_rows * (info->n_signals ? info->n_signals : 1), sizeof *s->rows);
+    s->labels = rs_alloc(s->window_rows, sizeof *s->labels);
+    return s->times && s->rows && s->labels ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of samples");
+}
+
+/* The first failure of an entity at or after s->next; they are sorted by entity. */
+static enum rs_status find_first_failure(rs_fleet_scan *s, struct rs_error *err)
+{
+    uint64_t low = 0, high = s->f->info.n_failures;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        const void *p;
+        int64_t entity;
+        enum rs_status st = rs_column_at(&s->failure_entity, middle, &p, err);
+        if (st < 0)
+            return st;
+        memcpy(&entity, p, sizeof entity);
+        if (entity < (int64_t)s->next)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    s->next_failure = low;
+    return RS_OK;
+}
+
+static enum rs_status start(rs_fleet_scan *s, struct rs_error *err)
+{
+    const struct rs_fleet_info *info = &s->f->info;
+    s->codes = rs_alloc(info->n_attrs, sizeof *s->codes);
+    s->numbers = rs_alloc(info->n_attrs, sizeof *s->numbers);
+    s->attrs = rs_alloc(info->n_attrs, sizeof *s->attrs);
+    if (!s->codes || !s->numbers || !s->attrs)
+        return rs_error_set(err, RS_ENOMEM, "no memory for a scan");
+    enum rs_status st = open_columns(s, err);
+    if (st == RS_OK)
+        st = open_samples(s, err);
+    return st == RS_OK ? find_first_failure(s, err) : st;
+}
+
+enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err)
+{
+    RS_AUTO(rs_fleet_scan) *s = rs_alloc(1, sizeof *s);
+    if (!s)
+        return rs_error_set(err, RS_ENOMEM, "no memory for a scan");
+    s->f = f;
+    s->next = RS_MIN(first, f->info.n_entities);
+    s->stop = s->next + RS_MIN(n, f->info.n_entities - s->next);
+    rs_contain_enter();
+    enum rs_status st = start(s, err);
+    rs_contain_leave();
+    if (st < 0)
+        return rs_error_prefix(err, st, "%s", f->path);
+    *out = rs_take(s);
+    return RS_OK;
+}
+
+void rs_fleet_scan_free(rs_fleet_scan *s)
+{
+    if (!s)
+        return;
+    struct rs_column_window *columns[] = { &s->offsets,      &s->id,          &s->kind,           &s->parent,
+                                           &s->first_seen,   &s->last_seen,   &s->failure_entity, &s->failure_time,
+                                           &s->failure_back, &s->failure_kind };
+    for (size_t i = 0; i < RS_LEN(columns); i++)
+        rs_column_clear(columns[i]);
+    for (uint32_t i = 0; s->attrs && i < s->f->info.n_attrs; i++)
+        rs_column_clear(&s->attrs[i]);
+    rs_h5_data_free(s->time);
+    rs_h5_data_free(s->values);
+    rs_h5_data_free(s->label);
+    free(s->attrs);
+    free(s->times);
+    free(s->rows);
+    free(s->labels);
+    free(s->codes);
+    free(s->numbers);
+    free(s->failures);
+    free(s);
+}
+
+/* One entity. */
+
+static enum rs_status read_id(rs_fleet_scan *s, struct rs_error *err)
+{
+    const void *p;
+    enum rs_status st = rs_column_at(&s->id, s->next, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(s->last_id, s->id_text, sizeof s->last_id);
+    size_t size = rs_h5_row_size(s->id.data);
+    memcpy(s->id_text, p, size);
+    s->id_text[size] = 0;
+    if (!s->id_text[0])
+        return corrupt(s, err, "its id is empty");
+    if (strcmp(s->last_id, s->id_text) >= 0)
+        return corrupt(s, err, "its id is out of order");
+    return RS_OK;
+}
+
+static enum rs_status read_kind(rs_fleet_scan *s, struct rs_error *err)
+{
+    const void *p, *q;
+    enum rs_status st = rs_column_at(&s->kind, s->next, &p, err);
+    if (st == RS_OK)
+        st = rs_column_at(&s->parent, s->next, &q, err);
+    if (st < 0)
+        return st;
+    int8_t kind = *(const int8_t *)p;
+    memcpy(&s->block.parent, q, sizeof s->block.parent);
+    if (kind != RS_ENTITY_HOST && kind != RS_ENTITY_COMPONENT)
+        return corrupt(s, err, "its kind is neither host nor component");
+    if (s->block.parent < -1 || s->block.parent >= (int64_t)s->f->info.n_entities)
+        return corrupt(s, err, "its parent is no entity");
+    s->block.kind = (enum rs_entity_kind)kind;
+    return RS_OK;
+}
+
+static enum rs_status read_attrs(rs_fleet_scan *s, struct rs_error *err)
+{
+    for (uint32_t i = 0; i < s->f->info.n_attrs; i++) {
+        const struct rs_fleet_attr *a = &s->f->info.attrs[i];
+        const void *p;
+        enum rs_status st = rs_column_at(&s->attrs[i], s->next, &p, err);
+        if (st < 0)
+            return st;
+        s->codes[i] = -1;
+        s->numbers[i] = NAN;
+        if (a->is_number)
+            memcpy(&s->numbers[i], p, sizeof s->numbers[i]);
+        else
+            memcpy(&s->codes[i], p, sizeof s->codes[i]);
+        if (s->codes[i] < -1 || s->codes[i] >= (int64_t)a->n_values)
+            return corrupt(s, err, "an attribute's code is outside its dictionary");
+        if (isinf(s->numbers[i]))
+            return corrupt(s, err, "an attribute is infinite");
+    }
+    return RS_OK;
+}
+
+static enum rs_status read_extent(rs_fleet_scan *s, struct rs_error *err)
+{
+    const void *p;
+    enum rs_status st = rs_column_at(&s->offsets, s->next, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(&s->row, p, sizeof s->row);
+    st = rs_column_at(&s->offsets, s->next + 1, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(&s->row_end, p, sizeof s->row_end);
+    bool is_sound = s->row <= s->row_end && s->row_end <= s->f->info.n_rows && (s->next > 0 || s->row == 0) &&
+                    (s->next + 1 < s->f->info.n_entities || s->row_end == s->f->info.n_rows);
+    if (!is_sound)
+        return corrupt(s, err, "its offsets are out of order");
+    s->block.n_entity_rows = s->row_end - s->row;
+    return RS_OK;
+}
+
+static enum rs_status read_seen(rs_fleet_scan *s, struct rs_error *err)
+{
+    const void *p;
+    enum rs_status st = rs_column_at(&s->first_seen, s->next, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(&s->block.first_seen, p, sizeof s->block.first_seen);
+    st = rs_column_at(&s->last_seen, s->next, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(&s->block.last_seen, p, sizeof s->block.last_seen);
+    bool is_sound = s->block.n_entity_rows
+                        ? s->block.first_seen <= s->block.last_seen && s->block.first_seen >= s->f->info.first &&
+                              s->block.last_seen <= s->f->info.last
+                        : s->block.first_seen == RS_TIME_NONE && s->block.last_seen == RS_TIME_NONE;
+    return is_sound ? RS_OK : corrupt(s, err, "first_seen and last_seen are impossible");
+}
+
+static enum rs_status read_failure(rs_fleet_scan *s, uint64_t i, struct rs_failure *out, struct rs_error *err)
+{
+    const void *time, *back, *kind;
+    enum rs_status st = rs_column_at(&s->failure_time, i, &time, err);
+    if (st == RS_OK)
+        st = rs_column_at(&s->failure_back, i, &back, err);
+    if (st == RS_OK)
+        st = rs_column_at(&s->failure_kind, i, &kind, err);
+    if (st < 0)
+        return st;
+    out->entity = s->next;
+    memcpy(&out->time, time, sizeof out->time);
+    memcpy(&out->back, back, sizeof out->back);
+    memcpy(&out->kind, kind, sizeof out->kind);
+    if (out->kind < -1 || out->kind >= (int64_t)s->f->info.n_failure_kinds)
+        return corrupt(s, err, "a failure's kind is outside its dictionary");
+    if (out->time == RS_TIME_NONE || (out->back != RS_TIME_NONE && out->back < out->time))
+        return corrupt(s, err, "a failure's times are impossible");
+    return RS_OK;
+}
+
+static enum rs_status read_failures(rs_fleet_scan *s, struct rs_error *err)
+{
+    s->block.n_failures = 0;
+    for (; s->next_failure < s->f->info.n_failures; s->next_failure++) {
+        const void *p;
+        int64_t entity;
+        enum rs_status st = rs_column_at(&s->failure_entity, s->next_failure, &p, err);
+        if (st < 0)
+            return st;
+        memcpy(&entity, p, sizeof entity);
+        if (entity < (int64_t)s->next || entity >= (int64_t)s->f->info.n_entities)
+            return corrupt(s, err, "failures are out of order");
+        if (entity > (int64_t)s->next)
+            break;
+        size_t n = s->block.n_failures;
+        if (n == s->failures_cap) {
+            size_t cap = n ? 2 * n : 16;
+            struct rs_failure *grown = rs_realloc(s->failures, cap, sizeof *grown);
+            if (!grown)
+                return rs_error_set(err, RS_ENOMEM, "no memory for %zu failures of %s", cap, s->id_text);
+            s->failures = grown;
+            s->failures_cap = cap;
+        }
+        st = read_failure(s, s->next_failure, &s->failures[n], err);
+        if (st < 0)
+            return st;
+        if (n && s->failures[n - 1].time >= s->failures[n].time)
+            return corrupt(s, err, "its failures are out of order");
+        s->block.n_failures++;
+    }
+    s->block.failures = s->failures;
+    return RS_OK;
+}
+
+static enum rs_status begin_entity(rs_fleet_scan *s, struct rs_error *err)
+{
+    s->block.entity = s->next;
+    s->block.id = s->id_text;
+    s->block.attr_codes = s->codes;
+    s->block.attr_numbers = s->numbers;
+    s->last_time = RS_TIME_NONE;
+    enum rs_status st = read_id(s, err);
+    if (st == RS_OK)
+        st = read_kind(s, err);
+    if (st == RS_OK)
+        st = read_attrs(s, err);
+    if (st == RS_OK)
+        st = read_extent(s, err);
+    if (st == RS_OK)
+        st = read_seen(s, err);
+    return st == RS_OK ? read_failures(s, err) : st;
+}
+
+/* Its samples. */
+
+static enum rs_status read_window(rs_fleet_scan *s, struct rs_error *err)
+{
+    uint64_t first = s->row - s->row % s->window_rows;
+    size_t n = (size_t)RS_MIN((uint64_t)s->window_rows, s->f->info.n_rows - first);
+    s->window_n = 0;
+    enum rs_status st = rs_h5_read(s->time, first, n, s->times, err);
+    if (st == RS_OK && s->values)
+        st = rs_h5_read(s->values, first, n, s->rows, err);
+    if (st == RS_OK && s->label)
+        st = rs_h5_read(s->label, first, n, s->labels, err);
+    if (st < 0)
+        return st;
+    s->window_first = first;
+    s->window_n = n;
+    return RS_OK;
+}
+
+static enum rs_status check_rows(rs_fleet_scan *s, const struct rs_fleet_block *b, struct rs_error *err)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->time[i] <= s->last_time)
+            return corrupt(s, err, "its samples are out of order");
+        s->last_time = b->time[i];
+        if (b->label && (b->label[i] < -1 || b->label[i] > 1))
+            return corrupt(s, err, "a label is neither -1, 0 nor 1");
+    }
+    bool begins = b->is_first && b->n && b->time[0] != b->first_seen;
+    bool ends = b->is_last && b->n && b->time[b->n - 1] != b->last_seen;
+    return begins || ends ? corrupt(s, err, "first_seen and last_seen differ from its samples") : RS_OK;
+}
+
+static enum rs_status take_rows(rs_fleet_scan *s, struct rs_error *err)
+{
+    struct rs_fleet_block *b = &s->block;
+    b->row = s->row;
+    b->n = 0;
+    if (s->row < s->row_end) {
+        bool is_here = s->row >= s->window_first && s->row - s->window_first < s->window_n;
+        enum rs_status st = is_here ? RS_OK : read_window(s, err);
+        if (st < 0)
+            return st;
+        size_t skip = (size_t)(s->row - s->window_first);
+        b->n = (size_t)RS_MIN(s->row_end - s->row, (uint64_t)(s->window_n - skip));
+        b->time = s->times + skip;
+        b->values = s->rows + skip * s->f->info.n_signals;
+        b->label = s->label ? s->labels + skip : NULL;
+    }
+    s->row += b->n;
+    b->is_last = s->row == s->row_end;
+    return check_rows(s, b, err);
+}
+
+enum rs_status rs_fleet_scan_step(rs_fleet_scan *s, struct rs_fleet_block *out, struct rs_error *err)
+{
+    if (!s->is_inside && s->next == s->stop)
+        return RS_OK;
+    rs_contain_enter();
+    s->block.is_first = !s->is_inside;
+    enum rs_status st = s->is_inside ? RS_OK : begin_entity(s, err);
+    if (st == RS_OK)
+        st = take_rows(s, err);
+    rs_contain_leave();
+    if (st < 0)
+        return rs_error_prefix(err, st, "%s", s->f->path);
+    *out = s->block;
+    s->is_inside = !s->block.is_last;
+    s->next += s->block.is_last;
+    return RS_CONTINUE;
+}
