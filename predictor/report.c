@@ -129,16 +129,13 @@ static void print_bins(const struct rs_eval_group *g, FILE *to)
     }
 }
 
-/* One line of the table of budgets: a measure under each. member: its address in the first budget's struct. */
-static void print_budget_row(const struct rs_report *r, const struct rs_eval_group *g, const char *name,
-                             const double *member, double factor, int digits, FILE *to)
+/* One line of the table of budgets: a name and a cell under each budget, none after the last. */
+static void print_budget_cell(const struct rs_report *r, size_t budget, const char *text, FILE *to)
 {
-    const size_t stride = sizeof(struct rs_alert_stats) / sizeof(double);
-    char buf[CELL_MAX];
-    fprintf(to, "  %-26s", name);
-    for (size_t b = 0; b < r->opt->n_budgets; b++)
-        fprintf(to, " %-22s", cell(g, member + b * stride, factor, digits, buf));
-    fputc('\n', to);
+    if (budget + 1 < r->opt->n_budgets)
+        fprintf(to, " %-22s", text);
+    else
+        fprintf(to, " %s\n", text);
 }
 
 static void print_budget_head(const struct rs_report *r, FILE *to)
@@ -147,9 +144,33 @@ static void print_budget_head(const struct rs_report *r, FILE *to)
     for (size_t b = 0; b < r->opt->n_budgets; b++) {
         char buf[CELL_MAX];
         snprintf(buf, sizeof buf, "%g %%", 100 * r->opt->budgets[b]);
-        fprintf(to, " %-22s", buf);
+        print_budget_cell(r, b, buf, to);
     }
-    fputc('\n', to);
+}
+
+/* member: its address in the first budget's struct. */
+static void print_budget_row(const struct rs_report *r, const struct rs_eval_group *g, const char *name,
+                             const double *member, double factor, int digits, FILE *to)
+{
+    const size_t stride = sizeof(struct rs_alert_stats) / sizeof(double);
+    char buf[CELL_MAX];
+    fprintf(to, "  %-26s", name);
+    for (size_t b = 0; b < r->opt->n_budgets; b++)
+        print_budget_cell(r, b, cell(g, member + b * stride, factor, digits, buf), to);
+}
+
+static void print_budget_counts(const struct rs_report *r, const struct rs_eval_group *g, FILE *to)
+{
+    char part[CELL_MAX], whole[CELL_MAX], both[2 * CELL_MAX];
+    fprintf(to, "  %-26s", "samples alerted");
+    for (size_t b = 0; b < r->opt->n_budgets; b++)
+        print_budget_cell(r, b, count(g->value.alerts[b].alerts, part), to);
+    fprintf(to, "  %-26s", "failing entities caught");
+    count((double)g->n_failing, whole);
+    for (size_t b = 0; b < r->opt->n_budgets; b++) {
+        snprintf(both, sizeof both, "%s of %s", count(g->value.alerts[b].caught, part), whole);
+        print_budget_cell(r, b, both, to);
+    }
 }
 
 static void print_budgets(const struct rs_report *r, const struct rs_eval_group *g, FILE *to)
@@ -157,8 +178,7 @@ static void print_budgets(const struct rs_report *r, const struct rs_eval_group 
     const struct rs_alert_stats *a = g->value.alerts;
     const double days = 1.0 / (double)RS_DAY_S;
     print_budget_head(r, to);
-    print_budget_row(r, g, "samples alerted", &a->alerts, 1, 0, to);
-    print_budget_row(r, g, "failing entities caught", &a->caught, 1, 0, to);
+    print_budget_counts(r, g, to);
     print_budget_row(r, g, "  their share, %", &a->entity_recall, 100, 1, to);
     print_budget_row(r, g, "precision of samples, %", &a->precision, 100, 2, to);
     print_budget_row(r, g, "recall of samples, %", &a->recall, 100, 1, to);
