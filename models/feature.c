@@ -301,6 +301,7 @@ static enum rs_status lay_out(struct rs_program *p, struct rs_error *err)
     place_rings(p, l);
     if (!digest_layout(p, l, &l->digest))
         return rs_error_set(err, RS_ENOMEM, "digest of %u steps", p->n_steps);
+    layout_free(p->layout);
     p->layout = rs_take(l);
     return RS_OK;
 }

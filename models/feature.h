@@ -51,8 +51,9 @@ enum rs_transform { RS_RAW = 0, RS_LOG1P = 1 /* ln(1 + max(x, 0)) */ };
 #define RS_ATTR_VALUES_MAX 65536
 #define RS_COHORTS_MAX 65536
 #define RS_COHORT_DEPTH_MAX 8
-#define RS_NAME_MAX 256 /* bytes of a name, unit or value, without the NUL; cohort names may have four times as many   \
-                         */
+#define RS_NAME_MAX                                                                                                    \
+    256 /* bytes of a name, unit or value, without the NUL; cohort names may have four times as many                   \
+         */
 #define RS_STEP_TIME_MAX ((int64_t)1 << 53) /* samples stand within +- this many seconds of 1970 */
 
 enum rs_signal_kind { RS_GAUGE = 0, RS_COUNTER = 1 };
@@ -113,7 +114,8 @@ struct rs_program {
 };
 
 /* Checks every index, limit, name (UTF-8 without control characters) and number, and lays out the state. Call it once
- * after filling the struct, before anything else. RS_EINVAL names what is wrong; RS_ENOMEM. */
+ * after filling the struct, before anything else. RS_EINVAL names what is wrong; RS_ENOMEM. After a change call it
+ * again; states of before are void then. */
 enum rs_status rs_program_finish(struct rs_program *p, struct rs_error *err);
 /* Frees everything that the struct owns and zeroes it. */
 void rs_program_clear(struct rs_program *p);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One pass over the labelled samples of a fleet file. */
+#include "predictor/survey.h"
+
+#include <float.h>
+#include <math.h>
+#include <xxhash.h>
+
+#include "common/cli.h"
+#include "common/progress.h"
+#include "predictor/scan.h"
+
+/* What the pass carries beside its result. */
+struct pass {
+    const struct rs_fleet_info *info;
+    const struct rs_survey_options *opt;
+    struct rs_survey *out;
+    float *rows; /* sampled readings, row-major */
+    double *ages, *times;
+    size_t n, cap;
+    uint64_t keep_below; /* a row is sampled where its hash is below */
+    float **numbers;     /* numeric attributes of sampled entities, by attribute */
+    size_t n_numbers, cap_numbers;
+    int64_t seen_s; /* summed time between first and last samples of entities */
+    uint64_t n_gaps;
+    bool entity_counts, entity_fails; /* of the entity under way */
+};
+
+void rs_survey_clear(struct rs_survey *s)
+{
+    for (uint32_t i = 0; s->attrs && i < s->n_attrs; i++)
+        free(s->attrs[i].n_entities);
+    free(s->attrs);
+    free(s->signals);
+    *s = (struct rs_survey){ 0 };
+}
+
+static void pass_clear(struct pass *p)
+{
+    for (uint32_t i = 0; p->numbers && i < p->info->n_attrs; i++)
+        free(p->numbers[i]);
+    free(p->numbers);
+    free(p->rows);
+    free(p->ages);
+    free(p->times);
+}
+
+static bool grow(void *array, size_t n, size_t size)
+{
+    void *old, *bigger;
+    memcpy(&old, array, sizeof old);
+    bigger = rs_realloc(old, n, size);
+    if (bigger)
+        memcpy(array, &bigger, sizeof bigger);
+    return bigger != NULL;
+}
+
+static bool keep_row(struct pass *p, const float *values, int64_t time, int64_t first_seen)
+{
+    size_t d = p->info->n_signals;
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 1024;
+        if (!grow(&p->rows, cap, RS_MAX(d, (size_t)1) * sizeof *p->rows) || !grow(&p->ages, cap, sizeof *p->ages) ||
+            !grow(&p->times, cap, sizeof *p->times))
+            return false;
+        p->cap = cap;
+    }
+    memcpy(p->rows + p->n * d, values, d * sizeof *values);
+    p->ages[p->n] = log1p((double)(time - first_seen) / (double)RS_DAY_S);
+    p->times[p->n++] = (double)time;
+    return true;
+}
+
+static bool keep_numbers(struct pass *p, const double *numbers)
+{
+    if (p->n_numbers == p->cap_numbers) {
+        size_t cap = p->cap_numbers ? 2 * p->cap_numbers : 1024;
+        for (uint32_t i = 0; i < p->info->n_attrs; i++)
+            if (!grow(&p->numbers[i], cap, sizeof **p->numbers))
+                return false;
+        p->cap_numbers = cap;
+    }
+    for (uint32_t i = 0; i < p->info->n_attrs; i++)
+        p->numbers[i][p->n_numbers] = (float)numbers[i];
+    p->n_numbers++;
+    return true;
+}
+
+static void count_readings(struct pass *p, const float *values)
+{
+    for (uint32_t k = 0; k < p->info->n_signals; k++) {
+        struct rs_signal_survey *s = &p->out->signals[k];
+        if (!isfinite(values[k])) {
+            s->n_missing++;
+            continue;
+        }
+        s->n_zero += values[k] == 0;
+        s->n_negative += values[k] < 0;
+        s->min = RS_MIN(s->min, values[k]);
+        s->max = RS_MAX(s->max, values[k]);
+    }
+}
+
+/* Counts the attribute values of an entity when its first labelled sample is met. */
+static bool count_entity(struct pass *p, const struct rs_fleet_block *b)
+{
+    p->entity_counts = true;
+    p->out->n_entities++;
+    bool has_number = false;
+    for (uint32_t i = 0; i < p->info->n_attrs; i++) {
+        if (b->attr_codes[i] >= 0)
+            p->out->attrs[i].n_entities[b->attr_codes[i]]++;
+        if (!isnan(b->attr_numbers[i])) {
+            p->out->attrs[i].min = RS_MIN(p->out->attrs[i].min, b->attr_numbers[i]);
+            p->out->attrs[i].max = RS_MAX(p->out->attrs[i].max, b->attr_numbers[i]);
+            has_number = true;
+        }
+    }
+    if (!rs_cohort_tree_add(p->opt->tree, b->attr_codes))
+        return false;
+    uint64_t hash = XXH3_64bits_withSeed(b->id, strlen(b->id), p->opt->seed);
+    uint64_t one_in = p->info->n_entities / RS_SURVEY_ROWS + 1;
+    return !has_number || hash % one_in || keep_numbers(p, b->attr_numbers);
+}
+
+static bool take_row(struct pass *p, const struct rs_fleet_block *b, size_t i, int label)
+{
+    struct rs_survey *s = p->out;
+    const float *values = b->values + i * p->info->n_signals;
+    s->first = s->n_rows ? RS_MIN(s->first, b->time[i]) : b->time[i];
+    s->last = s->n_rows ? RS_MAX(s->last, b->time[i]) : b->time[i];
+    s->n_rows++;
+    s->n_positive += label == 1;
+    s->n_failing += label == 1 && !p->entity_fails;
+    p->entity_fails |= label == 1;
+    count_readings(p, values);
+    if (!p->entity_counts && !count_entity(p, b))
+        return false;
+    uint64_t key[2] = { b->row + i, p->opt->seed };
+    return XXH3_64bits(key, sizeof key) > p->keep_below || keep_row(p, values, b->time[i], b->first_seen);
+}
+
+static enum rs_status take_block(struct pass *p, const struct rs_fleet_block *b, struct rs_error *err)
+{
+    if (b->is_first) {
+        p->entity_counts = p->entity_fails = false;
+        if (b->n_entity_rows > 1 && b->first_seen >= -RS_STEP_TIME_MAX && b->last_seen <= RS_STEP_TIME_MAX) {
+            p->seen_s += (b->last_seen - b->first_seen) / (int64_t)(b->n_entity_rows - 1);
+            p->n_gaps++;
+        }
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->time[i] < -RS_STEP_TIME_MAX || b->time[i] > RS_STEP_TIME_MAX)
+            return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is impossible", b->id,
+                                (unsigned long long)(b->row + i));
+        int label = rs_block_label(p->info, b, i, p->opt->horizon_s);
+        if (label >= 0 && !take_row(p, b, i, label))
+            return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
+    }
+    return RS_OK;
+}
+
+static double skew_of(const float *x, size_t n, size_t stride, bool of_log)
+{
+    double sum = 0, m2 = 0, m3 = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i * stride])) {
+            sum += of_log ? log1p((double)x[i * stride]) : (double)x[i * stride];
+            count++;
+        }
+    double mean = count ? sum / (double)count : 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i * stride])) {
+            double off = (of_log ? log1p((double)x[i * stride]) : (double)x[i * stride]) - mean;
+            m2 += off * off;
+            m3 += off * off * off;
+        }
+    /* math.md F12: m3 / m2^(3/2) */
+    return m2 > 0 ? m3 / (double)count / pow(m2 / (double)count, 1.5) : 0;
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static size_t distinct_of(const float *x, size_t n, size_t stride, float *scratch)
+{
+    size_t count = 0, distinct = 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i * stride]))
+            scratch[count++] = x[i * stride];
+    qsort(scratch, count, sizeof *scratch, compare_floats);
+    for (size_t i = 0; i < count; i++)
+        distinct += i == 0 || scratch[i] != scratch[i - 1];
+    return distinct;
+}
+
+static double correlation(const double *x, const double *y, size_t n)
+{
+    double mx = 0, my = 0, sxx = 0, syy = 0, sxy = 0;
+    for (size_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        sxx += (x[i] - mx) * (x[i] - mx);
+        syy += (y[i] - my) * (y[i] - my);
+        sxy += (x[i] - mx) * (y[i] - my);
+    }
+    return sxx > 0 && syy > 0 ? sxy / sqrt(sxx * syy) : 1;
+}
+
+static enum rs_status conclude(struct pass *p, struct rs_error *err)
+{
+    struct rs_survey *s = p->out;
+    if (s->n_rows == 0)
+        return rs_error_set(err, RS_ENODATA,
+                            "no sample has a label: the horizon reaches beyond the data, or no entity "
+                            "was watched that long");
+    s->cadence_s = p->n_gaps ? (double)p->seen_s / (double)p->n_gaps : 0;
+    s->age_correlation = correlation(p->ages, p->times, p->n);
+    rs_autofree float *scratch = rs_alloc(p->n, sizeof *scratch);
+    if (!scratch || !rs_cohort_tree_sort(p->opt->tree))
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
+    for (uint32_t k = 0; k < s->n_signals; k++) {
+        s->signals[k].n_distinct = distinct_of(p->rows + k, p->n, s->n_signals, scratch);
+        s->signals[k].skew = skew_of(p->rows + k, p->n, s->n_signals, false);
+        s->signals[k].skew_of_log = s->signals[k].n_negative ? NAN : skew_of(p->rows + k, p->n, s->n_signals, true);
+    }
+    for (uint32_t i = 0; i < s->n_attrs; i++) {
+        struct rs_attr_survey *a = &s->attrs[i];
+        for (uint32_t v = 0; !p->info->attrs[i].is_number && v < p->info->attrs[i].n_values; v++)
+            a->n_values += a->n_entities[v] > 0;
+        if (!p->info->attrs[i].is_number)
+            continue;
+        a->n_values = a->min > a->max ? 0 : a->min < a->max ? 2 : 1;
+        a->skew = skew_of(p->numbers[i], p->n_numbers, 1, false);
+        a->skew_of_log = a->min < 0 ? NAN : skew_of(p->numbers[i], p->n_numbers, 1, true);
+    }
+    return RS_OK;
+}
+
+static enum rs_status pass_init(struct pass *p, struct rs_error *err)
+{
+    struct rs_survey *s = p->out;
+    s->n_signals = p->info->n_signals;
+    s->n_attrs = p->info->n_attrs;
+    s->signals = rs_alloc(s->n_signals, sizeof *s->signals);
+    s->attrs = rs_alloc(s->n_attrs, sizeof *s->attrs);
+    p->numbers = rs_alloc(s->n_attrs, sizeof *p->numbers);
+    if (!s->signals || !s->attrs || !p->numbers)
+        return rs_error_set(err, RS_ENOMEM, "survey");
+    for (uint32_t k = 0; k < s->n_signals; k++) {
+        s->signals[k].min = FLT_MAX;
+        s->signals[k].max = -FLT_MAX;
+    }
+    for (uint32_t i = 0; i < s->n_attrs; i++) {
+        s->attrs[i].min = DBL_MAX;
+        s->attrs[i].max = -DBL_MAX;
+        s->attrs[i].n_entities = rs_alloc(p->info->attrs[i].n_values, sizeof *s->attrs[i].n_entities);
+        if (!s->attrs[i].n_entities)
+            return rs_error_set(err, RS_ENOMEM, "survey");
+    }
+    double share = (double)RS_SURVEY_ROWS / RS_MAX((double)p->info->n_rows, 1.0);
+    p->keep_below = share >= 1 ? UINT64_MAX : (uint64_t)(share * (double)UINT64_MAX);
+    return RS_OK;
+}
+
+static enum rs_status run(struct pass *p, rs_fleet *fleet, struct rs_progress *progress, struct rs_error *err)
+{
+    RS_AUTO(rs_fleet_scan) *scan = NULL;
+    struct rs_fleet_block b;
+    uint64_t n_seen = 0;
+    enum rs_status st = pass_init(p, err);
+    if (st == RS_OK)
+        st = rs_fleet_scan_new(fleet, 0, UINT64_MAX, &scan, err);
+    if (st < 0)
+        return st;
+    while ((st = rs_fleet_scan_step(scan, &b, err)) == RS_CONTINUE) {
+        if (rs_cli_interrupted())
+            return rs_error_set(err, RS_ECANCELLED, "interrupted");
+        rs_progress_update(progress, n_seen += b.n, NULL);
+        if (p->opt->kind != RS_KIND_ALL && (int)b.kind != p->opt->kind)
+            continue;
+        st = take_block(p, &b, err);
+        if (st < 0)
+            return st;
+    }
+    return st < 0 ? st : conclude(p, err);
+}
+
+enum rs_status rs_survey_take(rs_fleet *fleet, const struct rs_survey_options *opt, struct rs_survey *out,
+                              struct rs_error *err)
+{
+    *out = (struct rs_survey){ 0 };
+    struct pass p = { .info = rs_fleet_info(fleet), .opt = opt, .out = out };
+    struct rs_progress progress;
+    rs_progress_start(&progress, "survey", "rows", p.info->n_rows, opt->is_quiet);
+    enum rs_status st = run(&p, fleet, &progress, err);
+    rs_progress_end(&progress);
+    pass_clear(&p);
+    if (st < 0)
+        rs_survey_clear(out);
+    return st;
+}

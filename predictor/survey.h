@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A first look at a fleet file, from which the automatic features are chosen: per signal how often it is missing, zero
+ * or negative and how skewed it is; per attribute which values have how many entities. Only samples with a label count.
+ * Streams; keeps a bounded sample of rows. */
+#ifndef RS_PREDICTOR_SURVEY_H
+#define RS_PREDICTOR_SURVEY_H
+
+#include "datasets/fleet.h"
+#include "predictor/cohorts.h"
+
+#define RS_SURVEY_ROWS 50000 /* rows sampled, about */
+
+struct rs_survey_options {
+    int64_t horizon_s;
+    int kind; /* as in scan.h */
+    uint64_t seed;
+    bool is_quiet;
+    rs_cohort_tree *tree; /* counts every surveyed entity; sorted at the end */
+};
+
+struct rs_signal_survey {
+    uint64_t n_missing, n_zero, n_negative;
+    float min, max;           /* of all readings; min > max where there are none */
+    size_t n_distinct;        /* in the sample */
+    double skew, skew_of_log; /* of the sample; skew_of_log NaN where there are negative readings */
+};
+
+struct rs_attr_survey {
+    uint64_t *n_entities;     /* by value; NULL for numbers */
+    uint64_t n_values;        /* that at least one entity has; numbers: distinct ones, at most two counted */
+    double skew, skew_of_log; /* numbers only */
+    double min, max;
+};
+
+struct rs_survey {
+    uint64_t n_rows, n_positive, n_entities, n_failing; /* failing: with at least one positive row */
+    int64_t first, last;                                /* time of the labelled samples */
+    double cadence_s;       /* mean time between samples of one entity; 0 where none has two */
+    double age_correlation; /* of log1p(age) with calendar time; 1 where it cannot be told */
+    uint32_t n_signals, n_attrs;
+    struct rs_signal_survey *signals;
+    struct rs_attr_survey *attrs;
+};
+
+/* RS_ENODATA where the file has no labelled sample; what the reader reports; RS_ECANCELLED. */
+enum rs_status rs_survey_take(rs_fleet *fleet, const struct rs_survey_options *opt, struct rs_survey *out,
+                              struct rs_error *err);
+void rs_survey_clear(struct rs_survey *s);
+#define rs_auto_survey __attribute__((cleanup(rs_survey_clear))) struct rs_survey
+
+#endif
