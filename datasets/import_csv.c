@@ -7,10 +7,6 @@
 
 #include "common/cli.h"
 
-#ifndef RS_MAPS_DIR
-#define RS_MAPS_DIR "/usr/share/reseat/maps"
-#endif
-
 struct role_file {
     const char *role; /* borrowed from the operand; len bytes */
     size_t len;
@@ -453,19 +449,41 @@ static enum rs_status import(struct rs_import_job *job, char *const *operands, s
     return st < 0 ? st : rs_builder_finish(builder, &job->report->counts, err);
 }
 
+/* Tries NAME.yaml in a folder. RS_CONTINUE where it is not there. */
+static enum rs_status load_from(const char *folder, const char *name, struct rs_map **out, struct rs_error *err)
+{
+    rs_autofree char *path = NULL;
+    if (asprintf(&path, "%s/%s.yaml", folder, name) < 0)
+        return rs_error_set(err, RS_ENOMEM, "import: out of memory");
+    return access(path, F_OK) == 0 ? rs_map_load(path, out, err) : RS_CONTINUE;
+}
+
+/* Mappings that come with Reseat lie beside the program in a build tree, else where they were installed. */
+static enum rs_status load_shipped(const char *name, struct rs_map **out, struct rs_error *err)
+{
+    char beside[4096];
+    const char *given = getenv("RESEAT_MAPS");
+    if (given && *given)
+        return load_from(given, name, out, err);
+    ssize_t len = readlink("/proc/self/exe", beside, sizeof beside - sizeof "/maps");
+    char *slash = len > 0 ? memrchr(beside, '/', (size_t)len) : NULL;
+    enum rs_status st = RS_CONTINUE;
+    if (slash) {
+        strcpy(slash, "/maps");
+        st = load_from(beside, name, out, err);
+    }
+    return st == RS_CONTINUE ? load_from(RS_MAPS_DIR, name, out, err) : st;
+}
+
 /* The mapping of that path, or the one of that name that comes with Reseat. */
 static enum rs_status load_map(const char *name, struct rs_map **out, struct rs_error *err)
 {
-    const char *folder = getenv("RESEAT_MAPS");
     if (strchr(name, '/') || access(name, F_OK) == 0)
         return rs_map_load(name, out, err);
-    rs_autofree char *path = NULL;
-    if (asprintf(&path, "%s/%s.yaml", folder && *folder ? folder : RS_MAPS_DIR, name) < 0)
-        return rs_error_set(err, RS_ENOMEM, "import: out of memory");
-    enum rs_status st = rs_map_load(path, out, err);
-    if (st == RS_ENOTFOUND)
-        return rs_error_set(err, st, "%s: no such mapping file, and %s is not there either", name, path);
-    return st;
+    enum rs_status st = load_shipped(name, out, err);
+    if (st != RS_CONTINUE)
+        return st;
+    return rs_error_set(err, RS_ENOTFOUND, "%s: no such file, and no mapping of that name comes with Reseat", name);
 }
 
 enum rs_status rs_import_csv(const struct rs_import_options *opt, const char *map_path, char *const *operands,

@@ -32,17 +32,17 @@ static enum rs_status check(const struct rs_simulate_options *opt, struct rs_err
 }
 
 /* Failures as operators record them, and the truth beside them. */
-static enum rs_status write_failures(const struct rs_simulate_options *opt, const struct sim_host *h, rs_builder *b,
+static enum rs_status write_failures(const struct rs_simulate_options *opt, const struct rs_sim_host *h, rs_builder *b,
                                      struct rs_simulate_counts *counts, struct rs_error *err)
 {
     enum rs_status st = RS_OK;
     for (size_t i = 0; i < h->n_outages && st == RS_OK; i++) {
-        const struct sim_outage *o = &h->outages[i];
-        const struct sim_kind *k = &sim_kinds[o->kind];
-        if (o->time >= sim_end(opt))
+        const struct rs_sim_outage *o = &h->outages[i];
+        const struct rs_sim_kind *k = &rs_sim_kinds[o->kind];
+        if (o->time >= rs_sim_end(opt))
             break;
         const char *id = h->parts[o->part].id;
-        const char *flaw = !o->is_flaw ? "" : k->flaw == SIM_BAD_BATCH ? " bad-batch" : " bad-firmware";
+        const char *flaw = !o->is_flaw ? "" : k->flaw == RS_SIM_BAD_BATCH ? " bad-batch" : " bad-firmware";
         char cause[64];
         snprintf(cause, sizeof cause, "%s%s", k->cause, flaw);
         st = rs_builder_failure(b, id, o->time, o->back, k->symptom, err);
@@ -57,7 +57,7 @@ static enum rs_status write_failures(const struct rs_simulate_options *opt, cons
 }
 
 /* Which hosts have a flaw, whether they fail or not. */
-static enum rs_status write_flaws(const struct rs_simulate_options *opt, const struct sim_host *h, rs_builder *b,
+static enum rs_status write_flaws(const struct rs_simulate_options *opt, const struct rs_sim_host *h, rs_builder *b,
                                   struct rs_error *err)
 {
     enum rs_status st = RS_OK;
@@ -68,33 +68,33 @@ static enum rs_status write_flaws(const struct rs_simulate_options *opt, const s
     return st;
 }
 
-static enum rs_status write_host(const struct rs_simulate_options *opt, uint64_t index, struct sim_host *h,
-                                 const struct sim_signals *signals, struct rs_simulate_counts *counts,
+static enum rs_status write_host(const struct rs_simulate_options *opt, uint64_t index, struct rs_sim_host *h,
+                                 const struct rs_sim_signals *signals, struct rs_simulate_counts *counts,
                                  struct rs_error *err)
 {
     rs_builder *b = signals->builder;
-    enum rs_status st = sim_host_make(opt, index, h, err);
+    enum rs_status st = rs_sim_host_make(opt, index, h, err);
     if (st == RS_OK)
-        st = sim_signals_write(opt, h, signals, err);
+        st = rs_sim_signals_write(opt, h, signals, err);
     if (st == RS_OK)
         st = write_failures(opt, h, b, counts, err);
     if (st == RS_OK)
         st = write_flaws(opt, h, b, err);
-    return st < 0 ? st : sim_vms_write(opt, h, b, counts, err);
+    return st < 0 ? st : rs_sim_vms_write(opt, h, b, counts, err);
 }
 
 enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b, struct rs_simulate_counts *out,
                            struct rs_error *err)
 {
-    struct sim_host host = { 0 };
-    struct sim_signals signals = { 0 };
+    struct rs_sim_host host = { 0 };
+    struct rs_sim_signals signals = { 0 };
     struct rs_progress progress;
     *out = (struct rs_simulate_counts){ 0 };
     enum rs_status st = check(opt, err);
     if (st < 0)
         return st;
     rs_progress_start(&progress, "simulate", "hosts", opt->n_hosts, opt->is_quiet);
-    st = sim_signals_declare(b, &signals, err);
+    st = rs_sim_signals_declare(b, &signals, err);
     for (uint64_t i = 0; i < opt->n_hosts && st == RS_OK; i++) {
         rs_progress_update(&progress, i, NULL);
         st = write_host(opt, i, &host, &signals, out, err);
@@ -102,7 +102,7 @@ enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b,
             st = rs_error_set(err, RS_ECANCELLED, "interrupted; nothing was written");
     }
     rs_progress_end(&progress);
-    sim_host_clear(&host);
-    sim_signals_clear(&signals);
+    rs_sim_host_clear(&host);
+    rs_sim_signals_clear(&signals);
     return st;
 }

@@ -15,15 +15,15 @@
 #define FORESIGHT_DAYS 60 /* failures so far beyond the end are drawn, for their signs */
 #define DAYS_A_YEAR 365.25
 
-const struct sim_kind sim_kinds[SIM_KINDS] = {
-    { "disk-wear", "disk", SIM_DISK, SIM_BAD_BATCH, 0.26, 16, 10 },
-    { "disk-sudden", "disk", SIM_DISK, SIM_BAD_BATCH, 0.05, 0, 10 },
-    { "dimm-decay", "memory", SIM_DIMM, SIM_BAD_BATCH, 0.26, 12, 6 },
-    { "dimm-sudden", "memory", SIM_DIMM, SIM_BAD_BATCH, 0.03, 0, 6 },
-    { "fan-wear", "fan", SIM_FAN, SIM_SOUND, 0.08, 20, 4 },
-    { "psu-droop", "power", SIM_HOST, SIM_SOUND, 0.10, 10, 8 },
-    { "cpu-mce", "cpu", SIM_HOST, SIM_BAD_FIRMWARE, 0.14, 10, 24 },
-    { "hang", "hang", SIM_HOST, SIM_BAD_FIRMWARE, 0.08, 0, 1 },
+const struct rs_sim_kind rs_sim_kinds[RS_SIM_KINDS] = {
+    { "disk-wear", "disk", RS_SIM_DISK, RS_SIM_BAD_BATCH, 0.26, 16, 10 },
+    { "disk-sudden", "disk", RS_SIM_DISK, RS_SIM_BAD_BATCH, 0.05, 0, 10 },
+    { "dimm-decay", "memory", RS_SIM_DIMM, RS_SIM_BAD_BATCH, 0.26, 12, 6 },
+    { "dimm-sudden", "memory", RS_SIM_DIMM, RS_SIM_BAD_BATCH, 0.03, 0, 6 },
+    { "fan-wear", "fan", RS_SIM_FAN, RS_SIM_SOUND, 0.08, 20, 4 },
+    { "psu-droop", "power", RS_SIM_HOST, RS_SIM_SOUND, 0.10, 10, 8 },
+    { "cpu-mce", "cpu", RS_SIM_HOST, RS_SIM_BAD_FIRMWARE, 0.14, 10, 24 },
+    { "hang", "hang", RS_SIM_HOST, RS_SIM_BAD_FIRMWARE, 0.08, 0, 1 },
 };
 
 static const struct {
@@ -58,35 +58,35 @@ static const char *const batches[] = { "B01", "B02", "B03", "B04", "B05", "B06",
 static const char bad_batch[] = "B07";
 
 static const struct {
-    enum sim_type type;
+    enum rs_sim_type type;
     const char *suffix;
-} parts[SIM_PARTS] = {
-    { SIM_HOST, "" },       { SIM_DIMM, "/dimm0" }, { SIM_DIMM, "/dimm1" }, { SIM_DIMM, "/dimm2" },
-    { SIM_DIMM, "/dimm3" }, { SIM_DISK, "/disk0" }, { SIM_DISK, "/disk1" }, { SIM_FAN, "/fan0" },
+} parts[RS_SIM_PARTS] = {
+    { RS_SIM_HOST, "" },       { RS_SIM_DIMM, "/dimm0" }, { RS_SIM_DIMM, "/dimm1" }, { RS_SIM_DIMM, "/dimm2" },
+    { RS_SIM_DIMM, "/dimm3" }, { RS_SIM_DISK, "/disk0" }, { RS_SIM_DISK, "/disk1" }, { RS_SIM_FAN, "/fan0" },
 };
 
 #define PICK(r, array) (&(array)[rs_random_below((r), RS_LEN(array))])
 
-void sim_host_id(const struct rs_simulate_options *opt, uint64_t index, char id[SIM_ID_MAX])
+void rs_sim_host_id(const struct rs_simulate_options *opt, uint64_t index, char id[RS_SIM_ID_MAX])
 {
     int digits = 4;
     for (uint64_t n = opt->n_hosts; n > 10000; n /= 10)
         digits++;
-    snprintf(id, SIM_ID_MAX, "host-%0*llu", digits, (unsigned long long)index);
+    snprintf(id, RS_SIM_ID_MAX, "host-%0*llu", digits, (unsigned long long)index);
 }
 
 /* ---- what a host is made of ---- */
 
-static void make_part(struct rs_random *r, struct sim_part *p)
+static void make_part(struct rs_random *r, struct rs_sim_part *p)
 {
     p->firmware = NULL;
     p->capacity_bytes = 0;
-    if (p->type == SIM_DISK) {
+    if (p->type == RS_SIM_DISK) {
         size_t i = rs_random_below(r, RS_LEN(disk_models));
         p->model = disk_models[i].model;
         p->firmware = *PICK(r, disk_models[i].firmware);
         p->capacity_bytes = disk_models[i].capacity_bytes;
-    } else if (p->type == SIM_DIMM) {
+    } else if (p->type == RS_SIM_DIMM) {
         size_t i = rs_random_below(r, RS_LEN(dimm_models));
         p->model = dimm_models[i].model;
         p->capacity_bytes = dimm_models[i].capacity_bytes;
@@ -95,7 +95,7 @@ static void make_part(struct rs_random *r, struct sim_part *p)
     }
 }
 
-static void make_platform(struct rs_random *r, struct sim_host *h)
+static void make_platform(struct rs_random *r, struct rs_sim_host *h)
 {
     /* The bad firmware runs on that share of all hosts, so on more of its own platform's. */
     double bad = FIRMWARE_SHARE * (double)RS_LEN(platforms);
@@ -108,21 +108,21 @@ static void make_platform(struct rs_random *r, struct sim_host *h)
     h->parts[0].firmware = h->is_bad_firmware || is_spare ? platforms[i].bad_firmware : *PICK(r, platforms[i].firmware);
 }
 
-static void make_parts(const struct rs_simulate_options *opt, struct sim_host *h)
+static void make_parts(const struct rs_simulate_options *opt, struct rs_sim_host *h)
 {
     struct rs_random r;
-    char host_id[SIM_ID_MAX];
+    char host_id[RS_SIM_ID_MAX];
     rs_random_stream(&r, opt->seed, "host", h->index);
-    sim_host_id(opt, h->index, host_id);
+    rs_sim_host_id(opt, h->index, host_id);
     h->is_bad_batch = rs_random_chance(&r, BATCH_SHARE);
     h->batch = h->is_bad_batch ? bad_batch : *PICK(&r, batches);
     h->age_days = floor(rs_random_uniform(&r) * AGE_MAX_DAYS);
     snprintf(h->rack, sizeof h->rack, "rack-%03llu", (unsigned long long)(h->index / HOSTS_PER_RACK));
-    for (size_t i = 0; i < SIM_PARTS; i++) {
-        struct sim_part *p = &h->parts[i];
+    for (size_t i = 0; i < RS_SIM_PARTS; i++) {
+        struct rs_sim_part *p = &h->parts[i];
         p->type = parts[i].type;
         snprintf(p->id, sizeof p->id, "%.32s%s", host_id, parts[i].suffix);
-        if (p->type == SIM_HOST)
+        if (p->type == RS_SIM_HOST)
             make_platform(&r, h);
         else
             make_part(&r, p);
@@ -135,32 +135,32 @@ static void make_parts(const struct rs_simulate_options *opt, struct sim_host *h
 static double flaw_burden(void)
 {
     double sum = 0;
-    for (size_t k = 0; k < SIM_KINDS; k++) {
-        double more = sim_kinds[k].flaw == SIM_BAD_BATCH      ? BATCH_SHARE * (BATCH_RATIO - 1)
-                      : sim_kinds[k].flaw == SIM_BAD_FIRMWARE ? FIRMWARE_SHARE * (FIRMWARE_RATIO - 1)
-                                                              : 0;
-        sum += sim_kinds[k].share * (1 + more);
+    for (size_t k = 0; k < RS_SIM_KINDS; k++) {
+        double more = rs_sim_kinds[k].flaw == RS_SIM_BAD_BATCH      ? BATCH_SHARE * (BATCH_RATIO - 1)
+                      : rs_sim_kinds[k].flaw == RS_SIM_BAD_FIRMWARE ? FIRMWARE_SHARE * (FIRMWARE_RATIO - 1)
+                                                                    : 0;
+        sum += rs_sim_kinds[k].share * (1 + more);
     }
     return sum;
 }
 
 /* Rate of a kind on a host, in failures a day; *out_sound is the part of it that the host would have without flaw. */
-static double rate_a_day(const struct rs_simulate_options *opt, const struct sim_host *h, const struct sim_kind *k,
-                         double *out_sound)
+static double rate_a_day(const struct rs_simulate_options *opt, const struct rs_sim_host *h,
+                         const struct rs_sim_kind *k, double *out_sound)
 {
     bool has_flaw =
-        (k->flaw == SIM_BAD_BATCH && h->is_bad_batch) || (k->flaw == SIM_BAD_FIRMWARE && h->is_bad_firmware);
-    double ratio = k->flaw == SIM_BAD_BATCH ? BATCH_RATIO : FIRMWARE_RATIO;
+        (k->flaw == RS_SIM_BAD_BATCH && h->is_bad_batch) || (k->flaw == RS_SIM_BAD_FIRMWARE && h->is_bad_firmware);
+    double ratio = k->flaw == RS_SIM_BAD_BATCH ? BATCH_RATIO : FIRMWARE_RATIO;
     double aging = 0.5 + h->age_days / AGE_MAX_DAYS; /* 0.5 .. 1.5, 1 on average */
     *out_sound = opt->failure_rate / flaw_burden() / DAYS_A_YEAR * k->share * aging;
     return *out_sound * (has_flaw ? ratio : 1);
 }
 
-static bool push_outage(struct sim_host *h, const struct sim_outage *o)
+static bool push_outage(struct rs_sim_host *h, const struct rs_sim_outage *o)
 {
     if (h->n_outages == h->cap_outages) {
         size_t cap = h->cap_outages ? 2 * h->cap_outages : 8;
-        struct sim_outage *outages = rs_realloc(h->outages, cap, sizeof *outages);
+        struct rs_sim_outage *outages = rs_realloc(h->outages, cap, sizeof *outages);
         if (!outages)
             return false;
         h->outages = outages;
@@ -171,20 +171,20 @@ static bool push_outage(struct sim_host *h, const struct sim_outage *o)
 }
 
 /* A part of the kind's type, each as likely. */
-static uint8_t pick_part(struct rs_random *r, enum sim_type type)
+static uint8_t pick_part(struct rs_random *r, enum rs_sim_type type)
 {
-    uint8_t fit[SIM_PARTS];
+    uint8_t fit[RS_SIM_PARTS];
     size_t n = 0;
-    for (uint8_t i = 0; i < SIM_PARTS; i++)
+    for (uint8_t i = 0; i < RS_SIM_PARTS; i++)
         if (parts[i].type == type)
             fit[n++] = i;
     return fit[rs_random_below(r, n)];
 }
 
 /* Signs do not reach back beyond the part's last replacement. */
-static int64_t onset_of(struct rs_random *r, const struct sim_host *h, const struct sim_outage *o)
+static int64_t onset_of(struct rs_random *r, const struct rs_sim_host *h, const struct rs_sim_outage *o)
 {
-    const struct sim_kind *k = &sim_kinds[o->kind];
+    const struct rs_sim_kind *k = &rs_sim_kinds[o->kind];
     if (k->warning_days <= 0)
         return o->time;
     int64_t onset = o->time - (int64_t)(rs_random_lognormal(r, k->warning_days, WARNING_SIGMA) * (double)RS_DAY_S);
@@ -194,51 +194,52 @@ static int64_t onset_of(struct rs_random *r, const struct sim_host *h, const str
     return onset;
 }
 
-static enum rs_status make_outages(const struct rs_simulate_options *opt, struct sim_host *h, struct rs_error *err)
+static enum rs_status make_outages(const struct rs_simulate_options *opt, struct rs_sim_host *h, struct rs_error *err)
 {
     struct rs_random r;
-    double rate[SIM_KINDS], sound[SIM_KINDS], total = 0;
+    double rate[RS_SIM_KINDS], sound[RS_SIM_KINDS], total = 0;
     rs_random_stream(&r, opt->seed, "outages", h->index);
-    for (size_t k = 0; k < SIM_KINDS; k++)
-        total += rate[k] = rate_a_day(opt, h, &sim_kinds[k], &sound[k]);
+    for (size_t k = 0; k < RS_SIM_KINDS; k++)
+        total += rate[k] = rate_a_day(opt, h, &rs_sim_kinds[k], &sound[k]);
     h->n_outages = 0;
     if (total <= 0)
         return RS_OK;
-    int64_t limit = sim_end(opt) + FORESIGHT_DAYS * RS_DAY_S;
+    int64_t limit = rs_sim_end(opt) + FORESIGHT_DAYS * RS_DAY_S;
     double t = (double)opt->start_s;
     for (;;) {
         t += rs_random_exponential(&r, (double)RS_DAY_S / total);
         if (t >= (double)limit)
             return RS_OK;
         double at = rs_random_uniform(&r) * total;
-        struct sim_outage o = { .time = (int64_t)t };
-        while (o.kind < SIM_KINDS - 1 && at >= rate[o.kind])
+        struct rs_sim_outage o = { .time = (int64_t)t };
+        while (o.kind < RS_SIM_KINDS - 1 && at >= rate[o.kind])
             at -= rate[o.kind++];
         o.is_flaw = at >= sound[o.kind];
-        o.part = pick_part(&r, sim_kinds[o.kind].type);
+        o.part = pick_part(&r, rs_sim_kinds[o.kind].type);
         o.onset = onset_of(&r, h, &o);
-        o.back = o.time + 60 + (int64_t)(rs_random_lognormal(&r, sim_kinds[o.kind].repair_hours, REPAIR_SIGMA) * 3600);
+        o.back =
+            o.time + 60 + (int64_t)(rs_random_lognormal(&r, rs_sim_kinds[o.kind].repair_hours, REPAIR_SIGMA) * 3600);
         if (!push_outage(h, &o))
             return rs_error_set(err, RS_ENOMEM, "simulate: out of memory");
         t = (double)o.back;
     }
 }
 
-enum rs_status sim_host_make(const struct rs_simulate_options *opt, uint64_t index, struct sim_host *h,
-                             struct rs_error *err)
+enum rs_status rs_sim_host_make(const struct rs_simulate_options *opt, uint64_t index, struct rs_sim_host *h,
+                                struct rs_error *err)
 {
     h->index = index;
     make_parts(opt, h);
     return make_outages(opt, h, err);
 }
 
-void sim_host_clear(struct sim_host *h)
+void rs_sim_host_clear(struct rs_sim_host *h)
 {
     free(h->outages);
-    *h = (struct sim_host){ 0 };
+    *h = (struct rs_sim_host){ 0 };
 }
 
-const struct sim_outage *sim_host_down(const struct sim_host *h, int64_t t)
+const struct rs_sim_outage *rs_sim_host_down(const struct rs_sim_host *h, int64_t t)
 {
     for (size_t i = 0; i < h->n_outages && h->outages[i].time <= t; i++)
         if (t < h->outages[i].back)

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum sim_signal {
+enum rs_sim_signal {
     INLET_TEMP_C,
     CPU_TEMP_C,
     CPU_LOAD_RATIO,
@@ -42,7 +42,7 @@ static const struct {
     { "fan_pwm_ratio", "1", RS_GAUGE },
 };
 
-enum sim_attr { TYPE, MODEL, CPU, FIRMWARE, RACK, BATCH, AGE_DAYS, CAPACITY_BYTES, ATTRS };
+enum rs_sim_attr { TYPE, MODEL, CPU, FIRMWARE, RACK, BATCH, AGE_DAYS, CAPACITY_BYTES, ATTRS };
 
 static const struct {
     const char *name;
@@ -52,7 +52,7 @@ static const struct {
     { "rack", false }, { "batch", false }, { "age_days", true }, { "capacity_bytes", true },
 };
 
-static const char *const type_names[SIM_TYPES] = { "host", "disk", "dimm", "fan" };
+static const char *const type_names[RS_SIM_TYPES] = { "host", "disk", "dimm", "fan" };
 
 #define MISSING_SHARE 0.01 /* of readings */
 #define GAPS_A_DAY 0.01    /* of a host's collector */
@@ -89,8 +89,8 @@ struct moment {
 
 struct walk {
     const struct rs_simulate_options *opt;
-    const struct sim_host *host;
-    const struct sim_signals *to;
+    const struct rs_sim_host *host;
+    const struct rs_sim_signals *to;
     struct rs_random rng;
     struct rs_reading readings[SIGNALS];
     size_t n;
@@ -102,7 +102,7 @@ struct walk {
 
 /* ---- readings ---- */
 
-static void put(struct walk *w, enum sim_signal s, double value)
+static void put(struct walk *w, enum rs_sim_signal s, double value)
 {
     if (!rs_random_chance(&w->rng, MISSING_SHARE))
         w->readings[w->n++] = (struct rs_reading){ w->to->index[s], (float)value };
@@ -119,7 +119,7 @@ static double errors_of(struct walk *w, const struct moment *m, double bursts_a_
 
 static double level_of(const struct moment *m, const char *cause)
 {
-    return m->level > 0 && rs_streq(sim_kinds[m->kind].cause, cause) ? m->level : 0;
+    return m->level > 0 && rs_streq(rs_sim_kinds[m->kind].cause, cause) ? m->level : 0;
 }
 
 static void host_step(struct walk *w, struct part_state *p, const struct moment *m)
@@ -174,7 +174,7 @@ static void fan_step(struct walk *w, struct part_state *p, const struct moment *
     put(w, FAN_PWM_RATIO, pwm);
 }
 
-static void (*const steps[SIM_TYPES])(struct walk *, struct part_state *, const struct moment *) = {
+static void (*const steps[RS_SIM_TYPES])(struct walk *, struct part_state *, const struct moment *) = {
     host_step,
     disk_step,
     dimm_step,
@@ -183,20 +183,20 @@ static void (*const steps[SIM_TYPES])(struct walk *, struct part_state *, const 
 
 /* ---- a part's life ---- */
 
-static struct part_state new_part(struct walk *w, enum sim_type type, int64_t since)
+static struct part_state new_part(struct walk *w, enum rs_sim_type type, int64_t since)
 {
     struct part_state p = { .powered_since = since };
-    double share = type == SIM_DIMM ? CE_PRONE_SHARE : type == SIM_DISK ? REALLOCATING_SHARE : 0;
+    double share = type == RS_SIM_DIMM ? CE_PRONE_SHARE : type == RS_SIM_DISK ? REALLOCATING_SHARE : 0;
     p.is_prone = rs_random_chance(&w->rng, share);
     p.base = rs_random_normal(&w->rng, 0, 1.5);
-    p.lacks_voltage = type == SIM_HOST && rs_random_chance(&w->rng, NO_VOLTAGE_SHARE);
+    p.lacks_voltage = type == RS_SIM_HOST && rs_random_chance(&w->rng, NO_VOLTAGE_SHARE);
     return p;
 }
 
 /* An old part has a past: its disks have been written, some sectors were given up long ago. */
-static void give_past(struct walk *w, enum sim_type type, struct part_state *p)
+static void give_past(struct walk *w, enum rs_sim_type type, struct part_state *p)
 {
-    if (type != SIM_DISK)
+    if (type != RS_SIM_DISK)
         return;
     p->written = floor(w->host->age_days * 2.2e8 * (0.3 + w->base_load));
     if (rs_random_chance(&w->rng, 0.05))
@@ -206,10 +206,10 @@ static void give_past(struct walk *w, enum sim_type type, struct part_state *p)
 }
 
 /* How far the next failure of the part has got at t. */
-static double level_at(const struct sim_host *h, size_t part, int64_t t, uint8_t *kind)
+static double level_at(const struct rs_sim_host *h, size_t part, int64_t t, uint8_t *kind)
 {
     for (size_t i = 0; i < h->n_outages; i++) {
-        const struct sim_outage *o = &h->outages[i];
+        const struct rs_sim_outage *o = &h->outages[i];
         if (o->part != part || o->time <= t)
             continue;
         *kind = o->kind;
@@ -245,23 +245,23 @@ static bool in_gap(const struct walk *w, int64_t t)
 }
 
 /* After an outage every counter of errors starts from zero, and the failed part is a new one. */
-static void come_back(struct walk *w, enum sim_type type, struct part_state *p, bool is_replaced, int64_t t)
+static void come_back(struct walk *w, enum rs_sim_type type, struct part_state *p, bool is_replaced, int64_t t)
 {
     if (is_replaced)
         *p = new_part(w, type, t);
-    else if (type != SIM_DISK)
+    else if (type != RS_SIM_DISK)
         p->errors = p->uncorrected = 0;
 }
 
 static size_t part_attrs(const struct walk *w, size_t part, struct rs_attr_text out[ATTRS], char numbers[2][32])
 {
-    const struct sim_host *h = w->host;
-    const struct sim_part *p = &h->parts[part];
+    const struct rs_sim_host *h = w->host;
+    const struct rs_sim_part *p = &h->parts[part];
     snprintf(numbers[0], 32, "%.0f", h->age_days);
     snprintf(numbers[1], 32, "%.0f", p->capacity_bytes);
     const char *texts[ATTRS] = { [TYPE] = type_names[p->type],
                                  [MODEL] = p->model,
-                                 [CPU] = p->type == SIM_HOST ? h->cpu : NULL,
+                                 [CPU] = p->type == RS_SIM_HOST ? h->cpu : NULL,
                                  [FIRMWARE] = p->firmware,
                                  [RACK] = h->rack,
                                  [BATCH] = h->batch,
@@ -277,10 +277,10 @@ static size_t part_attrs(const struct walk *w, size_t part, struct rs_attr_text 
 /* Brings the part's state to time t, when the host is up, and its readings into w. */
 static void live_until(struct walk *w, size_t part, struct part_state *state, int64_t last, int64_t t)
 {
-    enum sim_type type = w->host->parts[part].type;
+    enum rs_sim_type type = w->host->parts[part].type;
     int64_t since = last;
     for (size_t i = 0; i < w->host->n_outages; i++) {
-        const struct sim_outage *o = &w->host->outages[i];
+        const struct rs_sim_outage *o = &w->host->outages[i];
         if (o->back <= last || o->back > t)
             continue;
         come_back(w, type, state, o->part == part, o->back);
@@ -291,7 +291,7 @@ static void live_until(struct walk *w, size_t part, struct part_state *state, in
     struct moment m = { .time = t, .days = (double)(t - since) / (double)RS_DAY_S };
     uint8_t fan_kind = 0;
     m.level = level_at(w->host, part, t, &m.kind);
-    m.airflow = level_at(w->host, SIM_PARTS - 1, t, &fan_kind);
+    m.airflow = level_at(w->host, RS_SIM_PARTS - 1, t, &fan_kind);
     feel_day(w, &m);
     w->n = 0;
     steps[type](w, state, &m);
@@ -300,13 +300,13 @@ static void live_until(struct walk *w, size_t part, struct part_state *state, in
 static enum rs_status write_samples(struct walk *w, size_t part, struct rs_row *row, struct rs_error *err)
 {
     const struct rs_simulate_options *opt = w->opt;
-    enum sim_type type = w->host->parts[part].type;
-    rs_random_stream(&w->rng, opt->seed, "signals", w->host->index * SIM_PARTS + part);
+    enum rs_sim_type type = w->host->parts[part].type;
+    rs_random_stream(&w->rng, opt->seed, "signals", w->host->index * RS_SIM_PARTS + part);
     struct part_state state = new_part(w, type, opt->start_s - (int64_t)(w->host->age_days * (double)RS_DAY_S));
     give_past(w, type, &state);
     int64_t last = opt->start_s + w->offset_s - opt->interval_s;
-    for (int64_t t = opt->start_s + w->offset_s; t < sim_end(opt); t += opt->interval_s) {
-        if (sim_host_down(w->host, t))
+    for (int64_t t = opt->start_s + w->offset_s; t < rs_sim_end(opt); t += opt->interval_s) {
+        if (rs_sim_host_down(w->host, t))
             continue;
         live_until(w, part, &state, last, t);
         last = t;
@@ -323,7 +323,7 @@ static enum rs_status write_samples(struct walk *w, size_t part, struct rs_row *
 
 static enum rs_status write_part(struct walk *w, size_t part, struct rs_error *err)
 {
-    const struct sim_host *h = w->host;
+    const struct rs_sim_host *h = w->host;
     const char *id = h->parts[part].id;
     struct rs_attr_text texts[ATTRS];
     char numbers[2][32];
@@ -360,7 +360,7 @@ static enum rs_status make_calendar(struct walk *w, struct rs_error *err)
     w->site_c = 22 + rs_random_normal(&rack, 0, 1.5) + rs_random_normal(&r, 0, 0.5);
     w->offset_s = (int64_t)rs_random_below(&r, (uint64_t)RS_MIN(CLOCK_OFFSET_MAX_S, w->opt->interval_s));
     bool is_ok = true;
-    double end = (double)sim_end(w->opt), day = (double)RS_DAY_S, start = (double)w->opt->start_s;
+    double end = (double)rs_sim_end(w->opt), day = (double)RS_DAY_S, start = (double)w->opt->start_s;
     for (double t = start; is_ok && (t += rs_random_exponential(&r, PLANNED_REBOOT_DAYS * day)) < end;)
         is_ok = push_time(&w->reboots, &w->n_reboots, (int64_t)t);
     for (double t = start; is_ok && (t += rs_random_exponential(&r, day / GAPS_A_DAY)) < end;) {
@@ -375,13 +375,13 @@ static enum rs_status write_reboots(const struct walk *w, struct rs_error *err)
 {
     enum rs_status st = RS_OK;
     for (size_t i = 0; i < w->n_reboots && st == RS_OK; i++)
-        if (!sim_host_down(w->host, w->reboots[i]))
+        if (!rs_sim_host_down(w->host, w->reboots[i]))
             st = rs_builder_maintenance(w->to->builder, w->host->parts[0].id, w->reboots[i], w->reboots[i] + 600,
                                         "host-update", err);
     return st;
 }
 
-enum rs_status sim_signals_declare(rs_builder *b, struct sim_signals *out, struct rs_error *err)
+enum rs_status rs_sim_signals_declare(rs_builder *b, struct rs_sim_signals *out, struct rs_error *err)
 {
     out->builder = b;
     out->index = rs_alloc(SIGNALS, sizeof *out->index);
@@ -396,18 +396,18 @@ enum rs_status sim_signals_declare(rs_builder *b, struct sim_signals *out, struc
     return st;
 }
 
-void sim_signals_clear(struct sim_signals *s)
+void rs_sim_signals_clear(struct rs_sim_signals *s)
 {
     free(s->index);
     free(s->attr);
 }
 
-enum rs_status sim_signals_write(const struct rs_simulate_options *opt, const struct sim_host *h,
-                                 const struct sim_signals *s, struct rs_error *err)
+enum rs_status rs_sim_signals_write(const struct rs_simulate_options *opt, const struct rs_sim_host *h,
+                                    const struct rs_sim_signals *s, struct rs_error *err)
 {
     struct walk w = { .opt = opt, .host = h, .to = s };
     enum rs_status st = make_calendar(&w, err);
-    for (size_t i = 0; i < SIM_PARTS && st == RS_OK; i++)
+    for (size_t i = 0; i < RS_SIM_PARTS && st == RS_OK; i++)
         st = write_part(&w, i, err);
     if (st == RS_OK)
         st = write_reboots(&w, err);

@@ -32,17 +32,17 @@ static const struct { /* reboots that come at any time */
 
 struct life {
     const struct rs_simulate_options *opt;
-    const struct sim_host *homes[2]; /* where it is born, where it is moved to */
+    const struct rs_sim_host *homes[2]; /* where it is born, where it is moved to */
     rs_builder *builder;
     struct rs_simulate_counts *counts;
     struct rs_random rng;
-    char id[SIM_ID_MAX + 24];
+    char id[RS_SIM_ID_MAX + 24];
     int64_t birth, move, death; /* move == death where it is never moved */
 };
 
 static bool is_up(const struct life *v, int64_t t)
 {
-    return t >= v->birth && t < v->death && !sim_host_down(v->homes[t >= v->move], t);
+    return t >= v->birth && t < v->death && !rs_sim_host_down(v->homes[t >= v->move], t);
 }
 
 static enum rs_status describe(struct life *v, struct rs_error *err)
@@ -64,11 +64,12 @@ static enum rs_status describe(struct life *v, struct rs_error *err)
 }
 
 /* [from, to) on one host, cut where the host is down. */
-static enum rs_status place(struct life *v, const struct sim_host *home, int64_t from, int64_t to, struct rs_error *err)
+static enum rs_status place(struct life *v, const struct rs_sim_host *home, int64_t from, int64_t to,
+                            struct rs_error *err)
 {
     enum rs_status st = RS_OK;
     for (size_t i = 0; i < home->n_outages && from < to && st == RS_OK; i++) {
-        const struct sim_outage *o = &home->outages[i];
+        const struct rs_sim_outage *o = &home->outages[i];
         if (o->back <= from || o->time >= to)
             continue;
         if (o->time > from)
@@ -96,7 +97,7 @@ static enum rs_status reboots(struct life *v, struct rs_error *err)
             st = reboot(v, (int64_t)t, causes[c].cause, err);
     }
     int64_t patch_day = v->opt->start_s + PATCH_EVERY_DAYS / 2 * RS_DAY_S;
-    for (; patch_day < sim_end(v->opt) && st == RS_OK; patch_day += PATCH_EVERY_DAYS * RS_DAY_S) {
+    for (; patch_day < rs_sim_end(v->opt) && st == RS_OK; patch_day += PATCH_EVERY_DAYS * RS_DAY_S) {
         double later_days = PATCH_SPREAD_DAYS * rs_random_uniform(&v->rng);
         if (rs_random_chance(&v->rng, PATCHED_SHARE))
             st = reboot(v, patch_day + (int64_t)(later_days * (double)RS_DAY_S), "update", err);
@@ -117,7 +118,7 @@ static enum rs_status live(struct life *v, struct rs_error *err)
 /* One place for a VM on the host: who lives there, one after the other, over the days simulated. */
 static enum rs_status fill_slot(struct life *v, uint64_t slot, struct rs_error *err)
 {
-    int64_t end = sim_end(v->opt), t = v->opt->start_s;
+    int64_t end = rs_sim_end(v->opt), t = v->opt->start_s;
     enum rs_status st = RS_OK;
     for (unsigned n = 0; t < end && st == RS_OK; n++) {
         double life_s = rs_random_exponential(&v->rng, LIFE_MEAN_DAYS * (double)RS_DAY_S);
@@ -134,16 +135,16 @@ static enum rs_status fill_slot(struct life *v, uint64_t slot, struct rs_error *
     return st;
 }
 
-enum rs_status sim_vms_write(const struct rs_simulate_options *opt, const struct sim_host *h, rs_builder *b,
-                             struct rs_simulate_counts *counts, struct rs_error *err)
+enum rs_status rs_sim_vms_write(const struct rs_simulate_options *opt, const struct rs_sim_host *h, rs_builder *b,
+                                struct rs_simulate_counts *counts, struct rs_error *err)
 {
-    struct sim_host neighbour = { 0 };
+    struct rs_sim_host neighbour = { 0 };
     struct life v = { .opt = opt, .homes = { h, &neighbour }, .builder = b, .counts = counts };
     rs_random_stream(&v.rng, opt->seed, "vms", h->index);
     uint64_t n_slots = rs_random_poisson(&v.rng, opt->vms_per_host);
-    enum rs_status st = sim_host_make(opt, (h->index + 1) % opt->n_hosts, &neighbour, err);
+    enum rs_status st = rs_sim_host_make(opt, (h->index + 1) % opt->n_hosts, &neighbour, err);
     for (uint64_t slot = 0; slot < n_slots && st == RS_OK; slot++)
         st = fill_slot(&v, slot, err);
-    sim_host_clear(&neighbour);
+    rs_sim_host_clear(&neighbour);
     return st;
 }

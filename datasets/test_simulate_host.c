@@ -19,43 +19,43 @@ static void a_host_is_the_same_in_a_larger_fleet(void **state)
 {
     (void)state;
     struct rs_simulate_options small = fleet(100), large = fleet(9000);
-    struct sim_host a = { 0 }, b = { 0 };
+    struct rs_sim_host a = { 0 }, b = { 0 };
     for (uint64_t i = 0; i < 100; i += 7) {
-        assert_int_equal(sim_host_make(&small, i, &a, NULL), RS_OK);
-        assert_int_equal(sim_host_make(&large, i, &b, NULL), RS_OK);
+        assert_int_equal(rs_sim_host_make(&small, i, &a, NULL), RS_OK);
+        assert_int_equal(rs_sim_host_make(&large, i, &b, NULL), RS_OK);
         assert_string_equal(a.parts[0].id, b.parts[0].id);
         assert_ptr_equal(a.parts[0].firmware, b.parts[0].firmware);
         assert_int_equal(a.n_outages, b.n_outages);
         for (size_t k = 0; k < a.n_outages; k++)
             assert_int_equal(a.outages[k].time, b.outages[k].time);
     }
-    sim_host_clear(&a);
-    sim_host_clear(&b);
+    rs_sim_host_clear(&a);
+    rs_sim_host_clear(&b);
 }
 
 static void outages_follow_each_other_and_signs_come_before(void **state)
 {
     (void)state;
     struct rs_simulate_options opt = fleet(300);
-    struct sim_host h = { 0 };
+    struct rs_sim_host h = { 0 };
     opt.failure_rate = 12;
     for (uint64_t i = 0; i < opt.n_hosts; i++) {
-        assert_int_equal(sim_host_make(&opt, i, &h, NULL), RS_OK);
-        int64_t free_at = opt.start_s, part_back[SIM_PARTS];
-        for (size_t p = 0; p < SIM_PARTS; p++)
+        assert_int_equal(rs_sim_host_make(&opt, i, &h, NULL), RS_OK);
+        int64_t free_at = opt.start_s, part_back[RS_SIM_PARTS];
+        for (size_t p = 0; p < RS_SIM_PARTS; p++)
             part_back[p] = INT64_MIN;
         for (size_t k = 0; k < h.n_outages; k++) {
-            const struct sim_outage *o = &h.outages[k];
+            const struct rs_sim_outage *o = &h.outages[k];
             assert_true(o->time >= free_at && o->back > o->time);
             assert_true(o->onset <= o->time && o->onset >= part_back[o->part]);
-            assert_true(sim_kinds[o->kind].warning_days > 0 || o->onset == o->time);
-            assert_int_equal(h.parts[o->part].type, sim_kinds[o->kind].type);
-            assert_ptr_equal(sim_host_down(&h, o->time), o);
-            assert_null(sim_host_down(&h, o->back));
+            assert_true(rs_sim_kinds[o->kind].warning_days > 0 || o->onset == o->time);
+            assert_int_equal(h.parts[o->part].type, rs_sim_kinds[o->kind].type);
+            assert_ptr_equal(rs_sim_host_down(&h, o->time), o);
+            assert_null(rs_sim_host_down(&h, o->back));
             free_at = part_back[o->part] = o->back;
         }
     }
-    sim_host_clear(&h);
+    rs_sim_host_clear(&h);
 }
 
 /* Wanted figures are docs/simulator.md's; the tolerance is four standard deviations of the counts at hand. */
@@ -63,24 +63,24 @@ static void rates_and_flaws_are_as_documented(void **state)
 {
     (void)state;
     struct rs_simulate_options opt = fleet(6000);
-    struct sim_host h = { 0 };
+    struct rs_sim_host h = { 0 };
     double n = 0, batch = 0, firmware = 0, failures = 0, parts_in = 0, parts_out = 0, share_sum = 0;
-    for (size_t k = 0; k < SIM_KINDS; k++)
-        share_sum += sim_kinds[k].share;
+    for (size_t k = 0; k < RS_SIM_KINDS; k++)
+        share_sum += rs_sim_kinds[k].share;
     assert_true(fabs(share_sum - 1) < 1e-12);
     for (uint64_t i = 0; i < opt.n_hosts; i++, n++) {
-        assert_int_equal(sim_host_make(&opt, i, &h, NULL), RS_OK);
+        assert_int_equal(rs_sim_host_make(&opt, i, &h, NULL), RS_OK);
         batch += h.is_bad_batch;
         firmware += h.is_bad_firmware;
-        for (size_t k = 0; k < h.n_outages && h.outages[k].time < sim_end(&opt); k++) {
-            bool is_batch_kind = sim_kinds[h.outages[k].kind].flaw == SIM_BAD_BATCH;
+        for (size_t k = 0; k < h.n_outages && h.outages[k].time < rs_sim_end(&opt); k++) {
+            bool is_batch_kind = rs_sim_kinds[h.outages[k].kind].flaw == RS_SIM_BAD_BATCH;
             failures++;
             parts_in += h.is_bad_batch && is_batch_kind;
             parts_out += !h.is_bad_batch && is_batch_kind;
             assert_false(h.outages[k].is_flaw && !h.is_bad_batch && !h.is_bad_firmware);
         }
     }
-    sim_host_clear(&h);
+    rs_sim_host_clear(&h);
     assert_true(fabs(batch - 0.08 * n) < 4 * sqrt(0.08 * 0.92 * n));
     assert_true(fabs(firmware - 0.12 * n) < 4 * sqrt(0.12 * 0.88 * n));
     double want = 1.5 * n * 365 / 365.25;
