@@ -122,7 +122,7 @@ static enum rs_status evaluate(const struct eval_args *a, struct rs_error *err)
     if (st < 0)
         return rs_error_prefix(err, st, "%s", a->fleet);
     struct rs_report report = { a->fleet, a->model, s.model, &a->opt, ev, RS_OVERLAP_NONE };
-    report.overlap = rs_overlap_find(s.model, 0, ev->first, ev->last);
+    report.overlap = rs_overlap_find(s.model, rs_digest_value(s.digest), ev->first, ev->last);
     st = print(a, &report, err);
     return st < 0 ? st : check_auc(a, ev, err);
 }

@@ -8,6 +8,7 @@
 #include "common/cli.h"
 #include "common/progress.h"
 #include "predictor/autofeat.h"
+#include "predictor/digest.h"
 
 void rs_matrix_clear(struct rs_matrix *m)
 {
@@ -61,16 +62,6 @@ static enum rs_status add_unit(struct rs_matrix *m, const char *id, uint64_t see
     return RS_OK;
 }
 
-/* math.md F11: id with its NUL, time, label, features as the program gives them before imputation */
-static void digest_row(XXH3_state_t *hash, const struct rs_scan_row *row, size_t d)
-{
-    int8_t label = (int8_t)row->label;
-    XXH3_64bits_update(hash, row->id, strlen(row->id) + 1);
-    XXH3_64bits_update(hash, &row->time, sizeof row->time);
-    XXH3_64bits_update(hash, &label, sizeof label);
-    XXH3_64bits_update(hash, row->x, d * sizeof *row->x);
-}
-
 static void count_support(struct rs_matrix *m, const struct rs_program *p, const struct rs_scan_row *row, bool is_new,
                           bool newly_fails)
 {
@@ -102,7 +93,7 @@ static void add_row(struct rs_matrix *m, const struct rs_program *p, const struc
 }
 
 static enum rs_status read_rows(rs_scan *scan, const struct rs_program *p, const struct rs_matrix_options *opt,
-                                XXH3_state_t *hash, struct rs_progress *progress, struct rs_matrix *m,
+                                rs_digest *digest, struct rs_progress *progress, struct rs_matrix *m,
                                 struct rs_error *err)
 {
     struct rs_scan_row row;
@@ -121,7 +112,7 @@ static enum rs_status read_rows(rs_scan *scan, const struct rs_program *p, const
         entity = row.entity;
         if (m->n == opt->n_rows)
             return rs_error_set(err, RS_EINTERNAL, "more labelled rows than were counted");
-        digest_row(hash, &row, m->d);
+        rs_digest_add(digest, &row);
         add_row(m, p, &row, is_new);
     }
     if (st == RS_OK && m->n != opt->n_rows)
@@ -163,26 +154,24 @@ enum rs_status rs_matrix_load(rs_fleet *fleet, struct rs_program *p, const struc
     rs_auto_matrix m = { 0 };
     RS_AUTO(rs_scan) *scan = NULL;
     struct rs_scan_options scan_opt = { .horizon_s = opt->horizon_s, .kind = opt->kind };
-    XXH3_state_t *hash = XXH3_createState();
-    enum rs_status st = hash ? allocate(&m, p, opt->n_rows, err) : rs_error_set(err, RS_ENOMEM, "digest");
+    RS_AUTO(rs_digest) *digest = rs_digest_new();
+    enum rs_status st = digest ? allocate(&m, p, opt->n_rows, err) : rs_error_set(err, RS_ENOMEM, "digest");
     if (st == RS_OK)
         st = rs_scan_new(fleet, p, &scan_opt, &scan, err);
     if (st == RS_OK) {
         struct rs_progress progress;
-        XXH3_64bits_reset(hash);
         rs_progress_start(&progress, "features", "rows", rs_fleet_info(fleet)->n_rows, opt->is_quiet);
-        st = read_rows(scan, p, opt, hash, &progress, &m, err);
+        st = read_rows(scan, p, opt, digest, &progress, &m, err);
         rs_progress_end(&progress);
     }
     if (st == RS_OK) {
-        m.digest = XXH3_64bits_digest(hash);
+        m.digest = rs_digest_value(digest);
         st = impute(&m, p, err);
     }
     if (st == RS_OK) {
         *out = m;
         m = (struct rs_matrix){ 0 };
     }
-    XXH3_freeState(hash);
     return st;
 }
 

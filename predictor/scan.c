@@ -207,6 +207,8 @@ enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error
         .cohort = s->cohort,
         .attrs = s->attrs,
         .x = s->x,
+        .readings = b->values + i * s->info->n_signals,
+        .n_readings = s->info->n_signals,
         .is_first = b->is_first && i == 0,
         .is_last = b->is_last && i + 1 == b->n,
         .last_seen = b->last_seen,

@@ -17,6 +17,9 @@ enum rs_status rs_scoring_open(struct rs_scoring *s, const char *fleet_path, con
     st = rs_scan_new(s->fleet, &s->model->program, &opt, &s->scan, err);
     if (st < 0)
         return rs_error_prefix(err, st, "%s", fleet_path);
+    s->digest = rs_digest_new();
+    if (!s->digest)
+        return rs_error_set(err, RS_ENOMEM, "%s: out of memory", fleet_path);
     rs_progress_start(&s->progress, what, "samples", rs_fleet_info(s->fleet)->n_rows, is_quiet);
     s->is_drawing = true;
     return RS_OK;
@@ -42,6 +45,8 @@ enum rs_status rs_scoring_step(struct rs_scoring *s, struct rs_scored_row *out, 
     if (!(out->risk >= 0 && out->risk <= 1))
         return rs_error_set(err, RS_EDOMAIN, "entity %s: the model gives no probability (%g): its numbers are unsound",
                             out->sample.id, out->risk);
+    if (out->sample.label >= 0)
+        rs_digest_add(s->digest, &out->sample);
     if (++s->n_rows % 1024 == 0)
         rs_progress_update(&s->progress, s->n_rows, NULL);
     return RS_CONTINUE;
@@ -50,6 +55,7 @@ enum rs_status rs_scoring_step(struct rs_scoring *s, struct rs_scored_row *out, 
 void rs_scoring_close(struct rs_scoring *s)
 {
     end_progress(s);
+    rs_digest_free(s->digest);
     rs_scan_free(s->scan);
     rs_fleet_close(s->fleet);
     rs_model_free(s->model);

@@ -5,12 +5,13 @@
 
 #include "common/progress.h"
 #include "models/model.h"
-#include "predictor/scan.h"
+#include "predictor/digest.h"
 
 struct rs_scoring {
     struct rs_model *model;
     rs_fleet *fleet;
     rs_scan *scan;
+    rs_digest *digest; /* of the labelled samples visited */
     struct rs_progress progress;
     bool is_drawing;
     uint64_t n_rows; /* visited so far */
