@@ -55,6 +55,9 @@ function(rs_program name)
     target_link_libraries(${name} PRIVATE ${A_LINK} rs_flags)
     install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/reseat)
     foreach(verb ${A_VERBS})
+        if(name STREQUAL "reseat-${verb}") # the program itself answers to this verb
+            continue()
+        endif()
         add_custom_command(TARGET ${name} POST_BUILD COMMAND
             ${CMAKE_COMMAND} -E create_symlink ${name} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/reseat-${verb})
         install(CODE "file(CREATE_LINK ${name} \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBEXECDIR}/reseat/reseat-${verb}\" SYMBOLIC)")

@@ -142,7 +142,7 @@ int rs_cli_main(const char *program, const struct rs_verb *verbs, int argc, char
 {
     const char *base = strrchr(argv[0], '/');
     base = base ? base + 1 : argv[0];
-    if (!rs_streq(base, program) && strncmp(base, "reseat-", 7) == 0) {
+    if (!rs_streq(base, program) && (strncmp(base, "reseat-", 7) == 0 || strncmp(base, "reseat ", 7) == 0)) {
         const struct rs_verb *v = find(verbs, base + 7);
         if (v)
             return v->run(argc, argv, v);
