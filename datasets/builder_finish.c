@@ -154,12 +154,9 @@ static enum rs_status take_sample(struct merge *m, const struct rs_row_view *v, 
     m->failure_kind = v->failure_kind;
     for (uint32_t i = 0; i < m->schema->n_signals && !is_merged; i++)
         m->row[i] = NAN;
-    for (size_t i = 0; i < v->n_readings; i++) {
-        float value;
-        memcpy(&value, v->values + i * sizeof value, sizeof value);
-        if (isfinite(value))
-            m->row[v->signals[i]] = value;
-    }
+    for (size_t i = 0; i < v->n_readings; i++)
+        if (isfinite(v->values[i]))
+            m->row[v->signals[i]] = v->values[i];
     return st;
 }
 

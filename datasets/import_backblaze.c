@@ -11,6 +11,7 @@
 
 #define NO_COLUMN SIZE_MAX
 #define CACHED_MAX 40
+#define DATES 64 /* remembered; by the last two digits */
 
 /* A field text and what came of it the last time. */
 struct cached {
@@ -44,8 +45,9 @@ struct import {
     size_t n_attrs;
     uint32_t capacity_attr;
 
-    struct cached last_date, last_capacity;
-    int64_t time;
+    struct cached dates[DATES];
+    int64_t times[DATES]; /* of dates */
+    struct cached last_capacity;
     bool is_capacity_sound;
     struct rs_reading *readings;
     struct rs_attr_text attr_texts[17];
@@ -185,14 +187,18 @@ static bool remember(struct cached *c, const struct rs_csv_field *f)
     return true;
 }
 
-static bool read_date(struct import *im, const struct rs_csv_field *f)
+static bool read_date(struct import *im, const struct rs_csv_field *f, int64_t *out)
 {
-    if (f->len && is_cached(&im->last_date, f))
-        return true;
-    if (remember(&im->last_date, f) && rs_time_parse(im->last_date.text, &im->time) == RS_OK)
-        return true;
-    im->last_date.len = 0;
-    return false;
+    if (f->len < 10)
+        return false;
+    size_t at = (size_t)((f->text[8] & 3) * 16 + (f->text[9] & 15)) % DATES;
+    struct cached *known = &im->dates[at];
+    if (!is_cached(known, f) && (!remember(known, f) || rs_time_parse(known->text, &im->times[at]) != RS_OK)) {
+        known->len = 0;
+        return false;
+    }
+    *out = im->times[at];
+    return true;
 }
 
 /* Some drives report -1 or hundreds of petabytes: such a capacity is missing. */
@@ -255,7 +261,7 @@ static enum rs_status take_row(struct import *im, const struct rs_csv_record *re
                       im->n_columns);
         return RS_OK;
     }
-    if (!read_date(im, &f[im->date])) {
+    if (!read_date(im, &f[im->date], &row.time)) {
         if (is_header(im, rec)) {
             im->report->n_read--;
             return read_header(im, rec, err);
@@ -263,7 +269,6 @@ static enum rs_status take_row(struct import *im, const struct rs_csv_record *re
         bad_field(im, rec, "no date:", im->date);
         return RS_OK;
     }
-    row.time = im->time;
     row.id = f[im->serial].text;
     row.id_len = f[im->serial].len;
     if (row.id_len == 0 || row.id_len > 255) {

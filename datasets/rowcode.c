@@ -13,6 +13,10 @@
 #define INLINE_SET UINT16_MAX
 #define ATTR_SIZE 14 /* attr 2, code 4, number 8 */
 
+/* Size classes of a reading: zero, a whole number of 1 or 2 bytes, any float. */
+static const uint8_t value_size[4] = { 0, 1, 2, 4 };
+static const uint32_t value_mask[4] = { 0, 0xff, 0xffff, 0xffffffff };
+
 enum { TYPE_MASK = 3, HAS_FAILURE = 4, IS_COMPONENT = 8, HAS_PARENT = 16, LABEL_SHIFT = 5 /* 2 bits: label + 1 */ };
 
 /* Sets by number: each is a key (the bytes it is known by) and entries (what a reader gets). */
@@ -33,6 +37,7 @@ struct rs_rowcode {
     uint16_t last_signals;              /* the signal set of the row before; INLINE_SET where none */
     struct rs_set_value *scratch_attrs; /* RS_ATTRS_MAX */
     uint16_t *scratch_signals;          /* RS_SIGNALS_MAX */
+    float *scratch_values;              /* RS_SIGNALS_MAX */
 };
 
 static bool table_init(struct table *t)
@@ -65,7 +70,9 @@ rs_rowcode *rs_rowcode_new(void)
     c->last_signals = INLINE_SET;
     c->scratch_attrs = rs_alloc(RS_ATTRS_MAX, sizeof *c->scratch_attrs);
     c->scratch_signals = rs_alloc(RS_SIGNALS_MAX, sizeof *c->scratch_signals);
-    if (!c->scratch_attrs || !c->scratch_signals || !table_init(&c->attrs) || !table_init(&c->signals))
+    c->scratch_values = rs_alloc(RS_SIGNALS_MAX, sizeof *c->scratch_values);
+    if (!c->scratch_attrs || !c->scratch_signals || !c->scratch_values || !table_init(&c->attrs) ||
+        !table_init(&c->signals))
         return NULL;
     return rs_take(c);
 }
@@ -78,6 +85,7 @@ void rs_rowcode_free(rs_rowcode *c)
     table_clear(&c->signals);
     free(c->scratch_attrs);
     free(c->scratch_signals);
+    free(c->scratch_values);
     free(c);
 }
 
@@ -252,13 +260,51 @@ static enum rs_status find_signals(rs_rowcode *c, const struct rs_row *row, uint
 
 size_t rs_rowcode_bound(const struct rs_row *row)
 {
-    return 5 + 4 + 256 + 4 + row->n_attrs * ATTR_SIZE + row->n_readings * (sizeof(uint16_t) + sizeof(float));
+    /* Behind the last reading there must be room to write a whole word. */
+    return 5 + 4 + 256 + 4 + row->n_attrs * ATTR_SIZE + row->n_readings * (sizeof(uint16_t) + sizeof(float) + 1) + 8;
 }
 
 static uint8_t *put(uint8_t *p, const void *v, size_t n)
 {
     memcpy(p, v, n);
     return p + n;
+}
+
+static uint8_t *put_values(const struct rs_reading *readings, size_t n, uint8_t *p)
+{
+    uint8_t *classes = p;
+    p += (n + 3) / 4;
+    memset(classes, 0, (size_t)(p - classes));
+    for (size_t i = 0; i < n; i++) {
+        float value = readings[i].value;
+        uint32_t bits, whole_bits, whole = value >= 0 && value < 65536 ? (uint32_t)value : 0;
+        float back = (float)whole;
+        memcpy(&bits, &value, sizeof bits);
+        memcpy(&whole_bits, &back, sizeof whole_bits);
+        unsigned class = bits != whole_bits ? 3 : whole > 255 ? 2 : whole > 0;
+        uint32_t stored = class == 3 ? bits : whole;
+        classes[i / 4] |= (uint8_t)(class << 2 * (i & 3));
+        memcpy(p, &stored, sizeof stored);
+        p += value_size[class];
+    }
+    return p;
+}
+
+/* Reads up to three bytes past the last value, as there always are behind a record. */
+static void get_values(const uint8_t *p, size_t n, float *out)
+{
+    const uint8_t *classes = p;
+    p += (n + 3) / 4;
+    for (size_t i = 0; i < n; i++) {
+        unsigned class = classes[i / 4] >> 2 * (i & 3) & 3;
+        uint32_t bits;
+        memcpy(&bits, p, sizeof bits);
+        bits &= value_mask[class];
+        float whole = (float)bits, any;
+        memcpy(&any, &bits, sizeof any);
+        out[i] = class == 3 ? any : whole;
+        p += value_size[class];
+    }
 }
 
 static uint8_t *put_inline_attrs(const rs_rowcode *c, size_t n, uint8_t *p)
@@ -307,8 +353,7 @@ enum rs_status rs_rowcode_put(rs_rowcode *c, const struct rs_row *row, int32_t f
         p = put(p, &count, 2);
         p = put(p, c->scratch_signals, row->n_readings * sizeof(uint16_t));
     }
-    for (size_t i = 0; i < row->n_readings; i++)
-        p = put(p, &row->readings[i].value, sizeof(float));
+    p = put_values(row->readings, row->n_readings, p);
     *out_len = (size_t)(p - out);
     return RS_OK;
 }
@@ -391,5 +436,6 @@ void rs_rowcode_get(rs_rowcode *c, const uint8_t *in, struct rs_row_view *out)
         out->signals = c->signals.sets[sets[1]].entries;
         out->n_readings = c->signals.sets[sets[1]].n;
     }
-    out->values = p;
+    get_values(p, out->n_readings, c->scratch_values);
+    out->values = c->scratch_values;
 }

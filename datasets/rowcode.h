@@ -55,7 +55,7 @@ struct rs_row_view {
     const struct rs_set_value *attrs; /* lives until the next call */
     size_t n_attrs;
     const uint16_t *signals; /* of the readings; likewise */
-    const uint8_t *values;   /* n_readings floats, unaligned */
+    const float *values;     /* n_readings; likewise */
     size_t n_readings;
 };
 /* Decodes what rs_rowcode_put* wrote. */
