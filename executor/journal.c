@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "executor/json.h"
 
 /* Append only: a step that was ever released must not change. */
 static const char *const schema[] = {
@@ -274,7 +275,7 @@ enum rs_status rs_journal_check(rs_journal *j, struct rs_error *err)
 enum rs_status rs_journal_decision(rs_journal *j, const char *vm, int64_t time, const char *outcome, json_t *body,
                                    char out_id[32], struct rs_error *err)
 {
-    rs_autofree char *dump = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    rs_autofree char *dump = json_dumps(body, RS_JSON_DUMP);
     if (!dump)
         return out_of_memory(j, err);
     HOLD(j);
@@ -429,7 +430,7 @@ enum rs_status rs_journal_step_done(rs_journal *j, const char *id, const char *s
     enum rs_status st = parse_id(j, id, 'm', &n, err);
     if (st < 0)
         return st;
-    rs_autofree char *dump = detail ? json_dumps(detail, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    rs_autofree char *dump = detail ? json_dumps(detail, RS_JSON_DUMP) : NULL;
     if (detail && !dump)
         return out_of_memory(j, err);
     HOLD(j);
@@ -542,12 +543,6 @@ enum rs_status rs_journal_unfinished(rs_journal *j, struct rs_migration_row **ou
     return st < 0 ? st : read_migrations(j, s, out, out_n, err);
 }
 
-static json_t *time_json(int64_t t)
-{
-    char buf[RS_TIME_MAX];
-    return t == RS_TIME_NONE ? json_null() : json_string(rs_time_format(t, buf));
-}
-
 static enum rs_status steps_json(rs_journal *j, int64_t migration, json_t **out, struct rs_error *err)
 {
     rs_auto_stmt *s = NULL;
@@ -562,7 +557,7 @@ static enum rs_status steps_json(rs_journal *j, int64_t migration, json_t **out,
         bool has_detail = sqlite3_column_type(s, 3) != SQLITE_NULL;
         json_t *detail = has_detail ? json_loads(text(s, 3), 0, NULL) : NULL;
         json_t *one = json_pack(
-            "{s:s, s:o, s:o, s:o}", "step", text(s, 0), "started", time_json(sqlite3_column_int64(s, 1)), "seconds",
+            "{s:s, s:o, s:o, s:o}", "step", text(s, 0), "started", rs_json_time(sqlite3_column_int64(s, 1)), "seconds",
             has_run ? json_real(sqlite3_column_double(s, 2)) : json_null(), "detail", detail ? detail : json_null());
         if (json_array_append_new(list, one) != 0)
             st = out_of_memory(j, err);
@@ -583,8 +578,8 @@ static json_t *migration_json(const struct rs_migration_row *r, json_t *steps)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:o, s:s, s:b, s:s, s:s, s:o}", "id", r->id,
                      "decision", r->decision, "vm", r->vm, "uuid", r->uuid, "source", r->source, "dest", r->dest,
-                     "with_temp", r->with_temp, "token", (json_int_t)r->token, "started", time_json(r->started),
-                     "ended", time_json(r->ended), "state", rs_migration_end_name(r->end), "committed", r->is_committed,
+                     "with_temp", r->with_temp, "token", (json_int_t)r->token, "started", rs_json_time(r->started),
+                     "ended", rs_json_time(r->ended), "state", rs_migration_end_name(r->end), "committed", r->is_committed,
                      "step", r->step, "why", r->why, "steps", steps);
 }
 
