@@ -53,7 +53,7 @@ int rs_cmd_simulate(int argc, char **argv, const struct rs_verb *self)
         { "seed", 0, RS_OPT_U64, &opt.seed, "S", "Seed; the same one gives the same file (default 1)." },
         { "start", 0, RS_OPT_STRING, &start, "TIME", "First moment, UTC (default 2026-01-01)." },
         { "interval", 0, RS_OPT_DURATION, &interval_s, "TIME", "Time between samples (default 1d)." },
-        { "failure-rate", 0, RS_OPT_DOUBLE, &opt.failure_rate, "R", "Failures a host and year (default 1.5)." },
+        { "failure-rate", 0, RS_OPT_DOUBLE, &opt.failure_rate, "R", "Failures a host and year (default 1.8)." },
         { "vms-per-host", 0, RS_OPT_DOUBLE, &opt.vms_per_host, "N", "VMs on a host on average (default 4)." },
         { "json", 0, RS_OPT_FLAG, &is_json, NULL, "Print the counts as JSON." },
         { "quiet", 'q', RS_OPT_FLAG, &opt.is_quiet, NULL, "No progress." },

@@ -11,7 +11,7 @@
 void rs_simulate_defaults(struct rs_simulate_options *opt)
 {
     *opt = (struct rs_simulate_options){
-        .n_hosts = 200, .n_days = 90, .seed = 1, .interval_s = RS_DAY_S, .failure_rate = 1.5, .vms_per_host = 4
+        .n_hosts = 200, .n_days = 90, .seed = 1, .interval_s = RS_DAY_S, .failure_rate = 1.8, .vms_per_host = 4
     };
     opt->start_s = rs_days_from_civil(2026, 1, 1) * RS_DAY_S;
 }

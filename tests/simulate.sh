@@ -19,7 +19,7 @@ simulate --hosts 40 --days 30 --seed 4 -o c.h5 >/dev/null
 cmp a.h5 b.h5
 ! cmp -s a.h5 c.h5
 
-# A fleet of the default rate has failures enough to train on: 200 hosts x 90 days x 1.5 a host-year = 74 on average.
+# A fleet of the default rate has failures enough to train on: 200 hosts x 90 days x 1.8 a host-year = 89 on average.
 simulate --hosts 200 --days 90 --seed 1 --json -o demo.h5 >demo.json
 jq -e '.failures >= 60 and .predictable < .failures and .entities == 1600 and .vms > 200 and .reboots > .vms' demo.json >/dev/null ||
     { echo "simulate: not what was promised:" >&2; cat demo.json >&2; exit 1; }
