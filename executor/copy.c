@@ -11,7 +11,7 @@
 
 #define BLOCK ((size_t)4096)
 #define CHUNK (62 * BLOCK) /* libvirt's streams carry a little under 256 KiB at a time */
-#define STOP_WAIT_MS 2000
+#define STOP_WAIT_MS 200   /* the VM may be suspended meanwhile */
 
 /* ---- checksum ---- */
 

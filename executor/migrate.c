@@ -315,6 +315,7 @@ static enum rs_status recover_row(rs_migrator *m, struct rs_migration_row *row, 
                           r->row.id, r->row.vm, r->row.source, r->row.dest);
     if (rc == RS_OK && r->row.plan && r->row.plan[0])
         rc = rs_plan_decode(r->row.plan, &r->plan, err);
+    r->may_have_run = r->plan.may_be_started;
     if (rc == RS_OK)
         return launch(r, err);
     free_run(r);

@@ -47,7 +47,7 @@ struct run { /* one migration under way, and its worker thread */
     double deadline_s;
     bool is_recovery;
     bool may_be_suspended; /* the worker has called suspend, whatever came of it */
-    bool has_started;      /* this worker has called start at the destination, not an earlier reseatd */
+    bool may_have_run;     /* an earlier reseatd may have started it at the destination */
     int64_t suspended_ns;  /* steady time; 0 before */
     /* Guarded by the migrator's lock: */
     pthread_cond_t changed;
@@ -105,6 +105,8 @@ bool rs_run_undo(struct run *r, const char *why);
 bool rs_run_finish_committed(struct run *r);
 /* After the commit, where a step failed: back to the source where the destination is known to be off, else `held`. */
 bool rs_run_go_back(struct run *r, const char *why);
+/* It runs at the destination: what is left at the source is retired now or later, ends `moved`. */
+bool rs_run_end_moved(struct run *r);
 void rs_run_end(struct run *r, enum rs_migration_end end, const char *why);
 
 /* Pieces that both need. */

@@ -6,6 +6,18 @@
 
 #include "common/log.h"
 
+/* RS_CONTINUE where the VM runs at the destination and the source is off: then it has moved, whatever failed. */
+static enum rs_status judge_running_dest(struct run *r, struct rs_error *err)
+{
+    enum rs_vm_state state = RS_VM_OFF;
+    enum rs_status rc = rs_virt_state(r->m->virt, r->source, r->row.uuid, &state, err);
+    if (rc == RS_EUNKNOWN_VM || (rc == RS_OK && state == RS_VM_OFF))
+        return RS_CONTINUE;
+    if (rc < 0)
+        return rc;
+    return rs_error_set(err, RS_EBUSY, "VM %s is not off on %s and runs on %s", r->row.vm, r->row.source, r->row.dest);
+}
+
 /* The destination must be seen off, by its own answer, unless nothing was ever defined there. */
 static enum rs_status clear_dest(struct run *r, struct rs_error *err)
 {
@@ -19,11 +31,11 @@ static enum rs_status clear_dest(struct run *r, struct rs_error *err)
         return rc;
     if (f.fence_token != r->row.token)
         return RS_OK; /* what an earlier move away from there left: off, fenced, not ours */
-    /* Whatever an earlier reseatd may have started has had time to write what only this disk has. */
-    if (r->plan.may_be_started && !r->has_started)
-        return rs_error_set(err, RS_EBUSY, "VM %s may have run on %s", r->row.vm, r->row.dest);
     if (f.state == RS_VM_RUNNING)
-        return rs_error_set(err, RS_EBUSY, "VM %s runs on %s", r->row.vm, r->row.dest);
+        return judge_running_dest(r, err);
+    /* What an earlier reseatd may have started has had time to write what only this disk has. */
+    if (r->may_have_run)
+        return rs_error_set(err, RS_EBUSY, "VM %s may have run on %s", r->row.vm, r->row.dest);
     rc = rs_virt_destroy(r->m->virt, r->dest, r->row.uuid, err);
     return rc < 0 ? rc : rs_virt_undefine(r->m->virt, r->dest, r->row.uuid, err);
 }
@@ -58,10 +70,11 @@ static enum rs_status back(struct run *r, struct rs_error *err)
 static void hold(struct run *r, const char *why, const char *obstacle)
 {
     char text[700];
+    bool is_same = rs_streq(why, obstacle);
     snprintf(text, sizeof text,
-             "%.150s; and it cannot go back: %.150s. See on which of %s and %s the VM runs, start it on one of them "
+             "%.180s%s%.180s. See on which of %s and %s the VM runs, start it on one of them "
              "only, and undefine it on the other",
-             why, obstacle, r->row.source, r->row.dest);
+             why, is_same ? "" : "; and it cannot go back: ", is_same ? "" : obstacle, r->row.source, r->row.dest);
     rs_run_end(r, RS_MIGRATION_HELD, text);
 }
 
@@ -79,6 +92,8 @@ bool rs_run_go_back(struct run *r, const char *why)
         enum rs_status rc = back(r, &err);
         if (rc == RS_OK)
             break;
+        if (rc == RS_CONTINUE)
+            return rs_run_end_moved(r);
         rs_log_warn("back_failed", "id=%s vm=%s reason=\"%s\"", r->row.id, r->row.vm, err.msg);
         if (rc != RS_EUNREACHABLE || rs_run_seconds_since(r, start_ns) > r->m->opt.hold_after_s) {
             hold(r, reason, err.msg);
@@ -97,8 +112,10 @@ bool rs_run_go_back(struct run *r, const char *why)
 bool rs_run_recovered(struct run *r)
 {
     char why[128];
-    if (r->row.is_committed && rs_streq(r->row.step, "back"))
+    if (r->row.is_committed && rs_streq(r->row.step, "back")) {
+        r->may_have_run = false; /* who decided to go back had just seen it fail to start */
         return rs_run_go_back(r, "going back was under way when reseatd ended");
+    }
     if (r->row.is_committed)
         return rs_run_finish_committed(r);
     snprintf(why, sizeof why, "reseatd ended during %s, before the commit", r->row.step[0] ? r->row.step : "the start");

@@ -128,10 +128,18 @@ enum rs_status rs_virt_undefine(rs_virt *v, size_t host, const char *uuid, struc
         return RS_OK;
     if (rc < 0)
         return rc;
-    unsigned flags =
-        VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-    if (virDomainUndefineFlags(dom, flags) == 0)
-        return RS_OK;
+    /* The files of a definition are kept where the driver knows how to; older ones refuse flags they do not know. */
+    static const unsigned flags[] = {
+        VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+        VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+        0,
+    };
+    for (size_t i = 0; i < RS_LEN(flags); i++) {
+        if (virDomainUndefineFlags(dom, flags[i]) == 0)
+            return RS_OK;
+        if (virt_last_code() != VIR_ERR_INVALID_ARG)
+            break;
+    }
     return rs_virt_error(err, "undefine VM %s on %s", virDomainGetName(dom), v->hosts[host].name);
 }
 
