@@ -69,7 +69,7 @@ static enum rs_status back(struct run *r, struct rs_error *err)
 
 static void hold(struct run *r, const char *why, const char *obstacle)
 {
-    char text[700];
+    char text[900];
     bool is_same = rs_streq(why, obstacle);
     snprintf(text, sizeof text,
              "%.180s%s%.180s. See on which of %s and %s the VM runs, start it on one of them "
