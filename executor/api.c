@@ -173,7 +173,7 @@ static json_t *explanation_json(const struct rs_explanation *x)
                                               rs_json_number(k->log_odds)));
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "log_odds", rs_json_number(x->log_odds), "base", rs_json_number(x->base),
-                     "others", rs_json_number(x->others), "contributions", list);
+                     "others", rs_json_number(x->others), "features", list);
 }
 
 static json_t *explain(struct call *c, const char *id, size_t top)

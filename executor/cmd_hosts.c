@@ -54,7 +54,7 @@ static void print_explanation(const json_t *x)
     struct rs_table t = { .n_columns = 4 };
     size_t i;
     json_t *c;
-    json_array_foreach(json_object_get(x, "contributions"), i, c)
+    json_array_foreach(json_object_get(x, "features"), i, c)
     {
         char odds[32], value[32], mean[48];
         double v = json_number_value(json_object_get(c, "log_odds"));
