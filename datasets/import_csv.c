@@ -414,6 +414,7 @@ static enum rs_status read_all(struct rs_import_job *job, const struct roles *ro
         st = read_counters(job, roles, files, n_files, err);
     if (st == RS_OK)
         st = read_role_files(job, roles, err);
+    job->done_bytes = 0; /* progress tells of the data; events are small beside it */
     return st < 0 ? st : rs_import_data(job, files, n_files, err);
 }
 
