@@ -68,7 +68,7 @@ struct rs_fleet_block {
     const int32_t *attr_codes;         /* n_attrs; -1 missing or numeric */
     const double *attr_numbers;        /* n_attrs; NaN missing or categorical */
     int64_t first_seen, last_seen;     /* of its samples */
-    const struct rs_failure *failures; /* of this entity, in time order */
+    const struct rs_failure *failures; /* of this entity, in time order; two at once differ in kind */
     size_t n_failures;
     uint64_t n_entity_rows; /* rows of the entity in all; 0 gives one block with n = 0 */
     bool is_first, is_last; /* block of its entity */

@@ -325,7 +325,7 @@ static enum rs_status read_failures(rs_fleet_scan *s, struct rs_error *err)
         st = read_failure(s, s->next_failure, &s->failures[n], err);
         if (st < 0)
             return st;
-        if (n && s->failures[n - 1].time >= s->failures[n].time)
+        if (n && s->failures[n - 1].time > s->failures[n].time)
             return corrupt(s, err, "its failures are out of order");
         s->block.n_failures++;
     }
