@@ -3,6 +3,8 @@
  * count that grows with each of them, and the result. */
 #include "contain.h"
 
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -33,9 +35,12 @@ struct shared {
     atomic_int inside;
     atomic_ulong beats;
     atomic_int result; /* of work, -1 while it runs */
+    atomic_int crash;  /* the signal that struck inside of the library, 0 where none did */
 };
 
-static struct shared *watched; /* in the child; NULL elsewhere */
+static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+static struct sigaction crash_actions[RS_LEN(crash_signals)]; /* as they were before */
+static struct shared *watched;                                /* in the child; NULL elsewhere */
 static volatile sig_atomic_t child_pid;
 
 void rs_contain_enter(void)
@@ -61,6 +66,41 @@ static void forward(int sig)
     errno = saved;
 }
 
+static bool is_inside_library(void)
+{
+    void *frames[64];
+    int n = backtrace(frames, RS_LEN(frames));
+    for (int i = 0; i < n; i++) {
+        Dl_info info;
+        if (dladdr(frames[i], &info) && info.dli_fname && strstr(info.dli_fname, "libhdf5"))
+            return true;
+    }
+    return false;
+}
+
+/* A crash inside of the library ends the child quietly; any other one is met again with the handler from before, which
+ * may be a sanitizer's. */
+static void on_crash(int sig)
+{
+    if (is_inside_library()) {
+        atomic_store(&watched->crash, sig);
+        _exit(RS_EXIT_FAILED);
+    }
+    for (size_t i = 0; i < RS_LEN(crash_signals); i++)
+        sigaction(crash_signals[i], &crash_actions[i], NULL);
+    if (sig == SIGABRT)
+        raise(sig);
+}
+
+static void catch_crashes(void)
+{
+    void *frame;
+    struct sigaction sa = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER };
+    backtrace(&frame, 1); /* loads what it needs now, not in the handler */
+    for (size_t i = 0; i < RS_LEN(crash_signals); i++)
+        sigaction(crash_signals[i], &sa, &crash_actions[i]);
+}
+
 /* The child has its own process group, so that a key press reaches it once: through its parent. */
 static _Noreturn void run_child(pid_t parent, struct shared *shared, int report_fd, int (*work)(void *arg), void *arg)
 {
@@ -75,6 +115,7 @@ static _Noreturn void run_child(pid_t parent, struct shared *shared, int report_
     (void)report_fd;
 #endif
     watched = shared;
+    catch_crashes();
     int code = work(arg);
     atomic_store(&shared->result, code);
     exit(code);
@@ -132,33 +173,23 @@ static int fail(const char *verb, const char *file, const char *what, const char
     return RS_EXIT_FAILED;
 }
 
-static int judge_report(const char *verb, const char *file, const char *report, const struct shared *shared)
+static int judge_report(const char *verb, const char *file, const char *report)
 {
-    bool is_library = strstr(report, "libhdf5") != NULL;
-    int result = atomic_load(&shared->result);
-    if (is_library && result >= 0) /* the work was done: the library lost memory of its own */
-        return result;
-    if (is_library)
+    if (strstr(report, "libhdf5"))
         return fail(verb, file, "failed", "memory error");
     fputs(report, stderr);
     return RS_EXIT_FAILED;
 }
 
-static int judge(const char *verb, const char *file, int status, bool is_hung, const char *report,
-                 const struct shared *shared)
+/* Deaths that no crash handler saw, or that were not the library's. */
+static int judge_signal(const char *verb, const char *file, int sig)
 {
-    if (is_hung)
-        return fail(verb, file, "hung", "no progress");
-    if (report)
-        return judge_report(verb, file, report, shared);
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    int sig = WTERMSIG(status);
-    if (sig == SIGSEGV || sig == SIGBUS || sig == SIGABRT || sig == SIGFPE || sig == SIGILL) {
-        char name[16];
-        snprintf(name, sizeof name, "SIG%s", sigabbrev_np(sig));
-        return fail(verb, file, "failed", name);
-    }
+    for (size_t i = 0; i < RS_LEN(crash_signals); i++)
+        if (sig == crash_signals[i]) {
+            fprintf(stderr, "reseat %s: %s: crashed while reading it (SIG%s); please report this\n", verb, file,
+                    sigabbrev_np(sig));
+            return RS_EXIT_FAILED;
+        }
     if (sig == SIGKILL) {
         fprintf(stderr, "reseat %s: %s: the process that read it was killed (out of memory?)\n", verb, file);
         return RS_EXIT_FAILED;
@@ -166,6 +197,25 @@ static int judge(const char *verb, const char *file, int status, bool is_hung, c
     signal(sig, SIG_DFL);
     raise(sig);
     return RS_EXIT_FAILED;
+}
+
+static int judge(const char *verb, const char *file, int status, bool is_hung, const char *report,
+                 const struct shared *shared)
+{
+    int crash = atomic_load(&shared->crash), result = atomic_load(&shared->result);
+    char name[16];
+    if (is_hung)
+        return fail(verb, file, "hung", "no progress");
+    bool is_library = crash || (report && strstr(report, "libhdf5"));
+    if (is_library && result >= 0) /* the work was done and said what it had to: the library stumbled on leaving */
+        return result;
+    if (crash) {
+        snprintf(name, sizeof name, "SIG%s", sigabbrev_np(crash));
+        return fail(verb, file, "failed", name);
+    }
+    if (report)
+        return judge_report(verb, file, report);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : judge_signal(verb, file, WTERMSIG(status));
 }
 
 int rs_contain(const char *verb, const char *file, int (*work)(void *arg), void *arg)

@@ -7,11 +7,11 @@
 #include "common/base.h"
 
 /* Forks; the child runs work(arg) and exits with what it returns; the parent waits and returns that. Where the child
- * dies by a signal that a damaged file explains (SEGV, BUS, ABRT, FPE, ILL), prints
+ * crashes inside of the HDF5 library, prints
  * "reseat VERB: FILE: damaged: the HDF5 library failed while reading it (SIGSEGV)" and returns RS_EXIT_FAILED; likewise
- * where it stays inside of one call of the reader for over 20 s ($RESEAT_CONTAIN_TIMEOUT seconds). Another deadly
- * signal, such as SIGPIPE, becomes this process's own. SIGINT and SIGTERM reach the child. The child dies with its
- * parent. Under a sanitizer, what it reports from within the library counts as the library's crash; what it reports
+ * where it stays inside of one call of the reader for over 20 s ($RESEAT_CONTAIN_TIMEOUT, as in "5s"). A crash
+ * that is not the library's says so. Another deadly signal, such as SIGPIPE, becomes this process's own. SIGINT and
+ * SIGTERM reach the child. The child dies with its parent. Under a sanitizer, what it reports from within the library counts as the library's crash; what it reports
  * from our own code is printed as ever. */
 int rs_contain(const char *verb, const char *file, int (*work)(void *arg), void *arg);
 
