@@ -445,6 +445,19 @@ const char *rs_domxml_fence(const char *role, uint64_t token, int64_t retire_at,
 
 /* ---- volumes, pools, capabilities ---- */
 
+char *rs_domxml_new_volume(const char *name, const char *format, uint64_t capacity_bytes)
+{
+    auto_xml *safe_name = xmlEncodeSpecialChars(NULL, (const xmlChar *)name);
+    char *xml = NULL;
+    if (!safe_name ||
+        asprintf(&xml,
+                 "<volume><name>%s</name><capacity unit='bytes'>%llu</capacity><allocation>0</allocation>"
+                 "<target><format type='%s'/><permissions><mode>0600</mode></permissions></target></volume>",
+                 (const char *)safe_name, (unsigned long long)capacity_bytes, format) < 0)
+        return NULL;
+    return xml;
+}
+
 enum rs_status rs_domxml_volume(const char *xml, size_t len, char format[16], bool *out_has_backing,
                                 struct rs_error *err)
 {

@@ -35,6 +35,9 @@ enum rs_status rs_domxml_rewrite(const char *xml, size_t len, const struct rs_do
 #define RS_FENCE_URI "urn:reseat:fence:1"
 const char *rs_domxml_fence(const char *role, uint64_t token, int64_t retire_at, char buf[RS_FENCE_MAX]);
 
+/* The description of a new, sparse volume; NULL on want of memory. The caller's to free. */
+char *rs_domxml_new_volume(const char *name, const char *format, uint64_t capacity_bytes);
+
 /* Of a storage volume: its format, and whether it needs a backing file. Of a pool: its type ("dir"). */
 enum rs_status rs_domxml_volume(const char *xml, size_t len, char format[16], bool *out_has_backing,
                                 struct rs_error *err);

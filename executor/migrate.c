@@ -319,7 +319,7 @@ static enum rs_status recover_row(rs_migrator *m, struct rs_migration_row *row, 
     if (rc == RS_OK)
         return launch(r, err);
     free_run(r);
-    return rs_error_prefix(err, rc, "recovery");
+    return rc;
 }
 
 enum rs_status rs_migrator_recover(rs_migrator *m, struct rs_error *err)
@@ -330,7 +330,9 @@ enum rs_status rs_migrator_recover(rs_migrator *m, struct rs_error *err)
     for (size_t i = 0; i < n && rc == RS_OK; i++) {
         rs_log_info("migration_recover", "id=%s vm=%s step=%s committed=%d", rows[i].id, rows[i].vm, rows[i].step,
                     rows[i].is_committed);
-        rc = recover_row(m, &rows[i], err);
+        struct rs_error why = RS_ERROR_INIT;
+        if (recover_row(m, &rows[i], &why) < 0) /* stays unfinished: no reason not to serve all the others */
+            rs_log_error("migration_recover", "id=%s reason=\"%s\"", rows[i].id, why.msg);
     }
     rs_journal_rows_free(rows, n);
     pthread_mutex_lock(&m->lock);

@@ -123,18 +123,18 @@ static void set_reserved(struct run *r, uint64_t memory, uint64_t disk)
     pthread_mutex_unlock(&r->m->lock);
 }
 
+/* Promises first and looks then, so that two moves to one host see each other. */
 static enum rs_status check_space(struct run *r, struct rs_error *err)
 {
-    uint64_t free_bytes = 0, memory = 0, reserved = 0;
-    uint64_t need = rs_plan_bytes(&r->plan) + SPACE_MARGIN;
-    rs_migrator_reserved(r->m, r->dest, &memory, &reserved); /* this run's own is not in it yet */
+    uint64_t free_bytes = 0, memory = 0, promised = 0;
+    set_reserved(r, r->plan.memory_bytes, rs_plan_bytes(&r->plan) + SPACE_MARGIN);
+    rs_migrator_reserved(r->m, r->dest, &memory, &promised);
     enum rs_status rc = rs_virt_pool_free(r->m->virt, r->dest, &free_bytes, err);
     if (rc < 0)
         return rc;
-    if (free_bytes < need || free_bytes - need < reserved)
-        return rs_error_set(
-            err, RS_ENOSPACE, "the pool of %s has %llu bytes free; %llu are needed and %llu promised to other moves",
-            r->row.dest, (unsigned long long)free_bytes, (unsigned long long)need, (unsigned long long)reserved);
+    if (free_bytes < promised)
+        return rs_error_set(err, RS_ENOSPACE, "the pool of %s has %llu bytes free; this and other moves need %llu",
+                            r->row.dest, (unsigned long long)free_bytes, (unsigned long long)promised);
     return RS_OK;
 }
 
@@ -153,8 +153,6 @@ static enum rs_status make_volume(struct run *r, struct plan_disk *d, struct rs_
 static enum rs_status reserve(struct run *r, struct rs_error *err)
 {
     enum rs_status rc = check_space(r, err);
-    if (rc == RS_OK)
-        set_reserved(r, r->plan.memory_bytes, rs_plan_bytes(&r->plan));
     for (size_t i = 0; i < r->plan.n_disks && rc == RS_OK; i++)
         rc = make_volume(r, &r->plan.disks[i], err);
     return rc;

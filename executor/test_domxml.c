@@ -230,6 +230,18 @@ static void test_volumes_and_capabilities(void **state)
     assert_true(yes);
 }
 
+static void test_new_volume(void **state)
+{
+    (void)state;
+    char format[16];
+    bool has_backing = true;
+    rs_autofree char *xml = rs_domxml_new_volume("a</name><x>&", "raw", 12345);
+    assert_non_null(strstr(xml, "<name>a&lt;/name&gt;&lt;x&gt;&amp;</name><capacity unit='bytes'>12345<"));
+    assert_int_equal(rs_domxml_volume(xml, strlen(xml), format, &has_backing, NULL), RS_OK);
+    assert_string_equal(format, "raw");
+    assert_false(has_backing);
+}
+
 static void test_fence(void **state)
 {
     (void)state;
@@ -253,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_rewrite_refuses),
         cmocka_unit_test(test_needs),
         cmocka_unit_test(test_volumes_and_capabilities),
+        cmocka_unit_test(test_new_volume),
         cmocka_unit_test(test_fence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

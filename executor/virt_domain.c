@@ -91,17 +91,24 @@ enum rs_status rs_virt_start(rs_virt *v, size_t host, const char *uuid, struct r
     return act(v, host, uuid, RS_VM_OFF, RS_VM_RUNNING, virDomainCreate, "start", err);
 }
 
-static int reboot(virDomainPtr dom)
-{
-    /* The agent's way blocks until the guest answers, so the power button comes first. */
-    if (virDomainReboot(dom, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN) == 0)
-        return 0;
-    return virDomainReboot(dom, VIR_DOMAIN_REBOOT_GUEST_AGENT);
-}
-
 enum rs_status rs_virt_reboot(rs_virt *v, size_t host, const char *uuid, struct rs_error *err)
 {
-    return act(v, host, uuid, RS_VM_RUNNING, RS_VM_OTHER, reboot, "reboot", err);
+    auto_conn conn = NULL;
+    auto_dom dom = NULL;
+    enum rs_vm_state state = RS_VM_OTHER;
+    enum rs_status rc = virt_domain(v, host, uuid, &conn, &dom, err);
+    if (rc == RS_OK)
+        rc = state_of(dom, &state, err);
+    if (rc < 0)
+        return rc;
+    if (state != RS_VM_RUNNING)
+        return rs_error_set(err, RS_EBUSY, "cannot reboot VM %s on %s: it is %s", virDomainGetName(dom),
+                            v->hosts[host].name, state_names[state]);
+    /* The agent's way blocks until the guest answers, so the power button comes first. */
+    if (virDomainReboot(dom, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN) == 0 ||
+        virDomainReboot(dom, VIR_DOMAIN_REBOOT_GUEST_AGENT) == 0)
+        return RS_OK;
+    return rs_virt_error(err, "reboot VM %s on %s", virDomainGetName(dom), v->hosts[host].name);
 }
 
 enum rs_status rs_virt_destroy(rs_virt *v, size_t host, const char *uuid, struct rs_error *err)

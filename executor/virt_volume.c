@@ -160,13 +160,9 @@ enum rs_status rs_virt_volume_create(rs_virt *v, size_t host, const char *name, 
         rc = own_pool(v, host, conn, NULL, &pool, err);
     if (rc < 0)
         return rc;
-    char xml[1024];
-    int len = snprintf(xml, sizeof xml,
-                       "<volume><name>%s</name><capacity unit='bytes'>%llu</capacity><allocation>0</allocation>"
-                       "<target><format type='%s'/><permissions><mode>0600</mode></permissions></target></volume>",
-                       name, (unsigned long long)capacity_bytes, format);
-    if (len < 0 || (size_t)len >= sizeof xml)
-        return rs_error_set(err, RS_EINVAL, "volume name %.80s...: too long", name);
+    rs_autofree char *xml = rs_domxml_new_volume(name, format, capacity_bytes);
+    if (!xml)
+        return rs_error_set(err, RS_ENOMEM, "volume %s", name);
     auto_vol vol = virStorageVolCreateXML(pool, xml, 0);
     return vol ? describe(vol, out, err) : rs_virt_error(err, "create volume %s on %s", name, v->hosts[host].name);
 }
