@@ -70,6 +70,9 @@ static bool wants_log(double min, double max, double skew, double skew_of_log)
 static void add_history(struct build *b, uint32_t signal, bool is_log)
 {
     enum rs_transform g = is_log ? RS_LOG1P : RS_RAW;
+    /* the growth of a steady counter (hours of service) only tells how much of the window is there */
+    if (!is_log && b->info->signals[signal].kind == RS_COUNTER)
+        return;
     add_step(b, (struct rs_step){ .op = RS_STEP_DELTA, .transform = g, .arg = signal, .window = WINDOW_WEEK });
     if (!b->is_hourly)
         return;
