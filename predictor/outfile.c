@@ -48,7 +48,12 @@ enum rs_status rs_outfile_open(struct rs_outfile *o, const char *path, struct rs
 
 enum rs_status rs_outfile_flush(struct rs_outfile *o, struct rs_error *err)
 {
-    if (!rs_fault_hit("outfile.write") && fflush(o->stream) == 0 && !ferror(o->stream))
+    bool ok = fflush(o->stream) == 0 && !ferror(o->stream);
+    if (ok && rs_fault_hit("outfile.write")) {
+        ok = false;
+        errno = EIO;
+    }
+    if (ok)
         return RS_OK;
     return rs_error_errno(err, rs_status_from_errno(errno), "%s: write", o->tmp ? o->path : "stdout");
 }
