@@ -3,6 +3,8 @@
  * the builder merges what comes later. */
 #include "datasets/import_csv.h"
 
+#define SPAN_SAMPLES_MAX 100000 /* of one row */
+
 struct plan_cell { /* a signal's cell of a wide row */
     size_t at;
     uint32_t signal;
@@ -80,6 +82,7 @@ static void claim_named(const struct rs_map *m, const struct rs_header *h, bool 
     claim_text(claimed, &m->entity);
     claim_text(claimed, &m->parent);
     claim(claimed, &m->time.column);
+    claim(claimed, &m->until.column);
     if (m->has_label)
         claim(claimed, &m->label);
     for (size_t i = 0; i < m->n_attrs; i++)
@@ -220,6 +223,8 @@ static enum rs_status bind_rows(struct rs_import_job *job, void *item, const str
         st = rs_map_bind_text(&m->parent, h, err);
     if (st == RS_OK)
         st = rs_map_bind_time(&m->time, h, err);
+    if (st == RS_OK)
+        st = rs_map_bind_time(&m->until, h, err);
     if (st == RS_OK && m->has_label)
         st = rs_map_bind_column(&m->label, h, err);
     if (st == RS_OK)
@@ -328,6 +333,34 @@ static bool start_sample(struct rs_import_job *job, struct rows *r)
     return true;
 }
 
+/* The counters that start_sample() put first, as of r's time. */
+static void count_again(struct rs_import_job *job, struct rows *r)
+{
+    if (!job->tally.counters.n)
+        return;
+    rs_tally_at(&job->tally, r->id, r->id_len, r->time, r->counts);
+    for (uint32_t c = 0; c < job->tally.counters.n; c++)
+        r->readings[c].value = r->counts[c];
+}
+
+/* Where the row's span ends; at its own time where it has none. */
+static const char *span_end(struct rs_import_job *job, int64_t time, const struct rs_csv_record *rec, int64_t *out)
+{
+    int64_t end;
+    *out = time;
+    if (time == RS_TIME_NONE)
+        return NULL;
+    const char *why = rs_map_time_of(&job->reader, &job->map->until, rec, &end);
+    if (why || end == RS_TIME_NONE)
+        return why;
+    if (end < time)
+        return "a span that ends before it begins";
+    if ((end - time) / job->map->every_s > SPAN_SAMPLES_MAX)
+        return "a span of over 100000 samples";
+    *out = end;
+    return NULL;
+}
+
 static enum rs_status write_row(struct rs_import_job *job, struct rows *r, struct rs_error *err)
 {
     struct rs_row row = {
@@ -366,12 +399,21 @@ static enum rs_status wide_row(struct rs_import_job *job, void *item, const stru
     }
     if (*why)
         return RS_OK;
-    enum rs_status st = row_events(job, r->id, r->time, rec, why, err);
+    int64_t until = r->time;
+    if (job->map->until.is_given)
+        *why = span_end(job, r->time, rec, &until);
+    enum rs_status st = *why ? RS_OK : row_events(job, r->id, r->time, rec, why, err);
     if (st < 0 || *why)
         return st;
     if (r->time == RS_TIME_NONE)
         r->n_readings = 0;
-    return write_row(job, r, err);
+    st = write_row(job, r, err);
+    while (st == RS_OK && r->time < until) {
+        r->time = RS_MIN(until, r->time + job->map->every_s);
+        count_again(job, r);
+        st = write_row(job, r, err);
+    }
+    return st;
 }
 
 /* ---- long rows ---- */

@@ -675,6 +675,27 @@ static enum rs_status read_label(struct rs_map *m, const rs_yaml_node *n, struct
     return m->label_one && m->label_zero ? RS_OK : no_memory(m, err);
 }
 
+static enum rs_status read_span(struct rs_map *m, const rs_yaml_node *n, struct rs_error *err)
+{
+    static const char *const keys[] = { "until", "every", NULL };
+    double every_s = 0;
+    if (!n)
+        return RS_OK;
+    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
+    if (st == RS_OK && (!rs_yaml_get(n, "until") || !rs_yaml_get(n, "every")))
+        return rs_yaml_error(m->doc, n, err, "span: until and every are wanted");
+    if (st == RS_OK)
+        st = opt_time(m, n, "until", &m->until, err);
+    if (st == RS_OK)
+        st = rs_yaml_duration(m->doc, rs_yaml_get(n, "every"), &every_s, err);
+    if (st == RS_OK && (every_s < 1 || every_s > 1e9))
+        return rs_yaml_error(m->doc, rs_yaml_get(n, "every"), err, "every: 1s to 1e9 s is wanted");
+    m->every_s = (int64_t)every_s;
+    if (st == RS_OK && m->is_long)
+        return rs_yaml_error(m->doc, n, err, "span: not with long");
+    return st;
+}
+
 static enum rs_status read_long(struct rs_map *m, const rs_yaml_node *n, struct rs_error *err)
 {
     static const char *const keys[] = { "signal", "value", NULL };
@@ -735,6 +756,8 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
         st = opt_words(m, root, "ignore", &m->ignore, &m->n_ignore, err);
     if (st == RS_OK)
         st = read_long(m, rs_yaml_get(root, "long"), err);
+    if (st == RS_OK)
+        st = read_span(m, rs_yaml_get(root, "span"), err);
     if (st == RS_OK && rs_yaml_get(root, "attributes"))
         st = read_attrs(m, rs_yaml_get(root, "attributes"), &m->attrs, &m->n_attrs, err);
     if (st == RS_OK)
@@ -745,8 +768,8 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
 static enum rs_status read_map(struct rs_map *m, const char *name, struct rs_error *err)
 {
     static const char *const keys[] = {
-        "source",     "delimiter", "entity", "kind",     "parent",      "time",     "missing",         "ignore", "long",
-        "attributes", "signals",   "label",  "failures", "maintenance", "counters", "attributes_from", NULL
+        "source", "delimiter",  "entity",  "kind",  "span",     "parent",      "time",     "missing",         "ignore",
+        "long",   "attributes", "signals", "label", "failures", "maintenance", "counters", "attributes_from", NULL
     };
     const rs_yaml_node *root = rs_yaml_root(m->doc);
     if (!root)

@@ -111,7 +111,9 @@ struct rs_map {
     struct rs_map_text entity, parent;
     enum rs_entity_kind kind;
     struct rs_map_time time;
-    const char **missing; /* words that stand for a missing value, beside the empty cell */
+    struct rs_map_time until; /* given: a row stands for the span from its time to here, with a sample at both ends */
+    int64_t every_s;          /* and one so often in between */
+    const char **missing;     /* words that stand for a missing value, beside the empty cell */
     size_t n_missing;
     bool is_long;
     struct rs_map_column long_signal, long_value;

@@ -100,6 +100,8 @@ static void mistakes_name_file_line_and_remedy(void **state)
         { "entity: \"{e}\"\ntime: t\nfailures: {when: {column: f, equals: 1}, back: soon}\n",
           "back: soon: never or instant" },
         { "entity: \"{e}\"\ntime: t\nlong: {signal: s, value: v}\n", "m.yaml:3: long: signals: missing" },
+        { "entity: \"{e}\"\ntime: t\nspan: {until: u}\n", "m.yaml:3: span: until and every" },
+        { "entity: \"{e}\"\ntime: t\nspan: {until: u, every: 0s}\n", "m.yaml:3: every: 1s to" },
         { "entity: \"{e}\"\ntime: t\ndelimiter: ab\n", "m.yaml:3: delimiter: ab: one character" },
         { "entity: \"{e}\"\ntime: t\ncounters: {when: {column: f, equals: 1}}\n", "m.yaml:3: name: missing" },
     };

@@ -158,6 +158,26 @@ h1 -
 W
 grep -q '1 failing' import.out || { echo "import_csv: a label of 1 is a failing entity: $(cat import.out)" >&2; failed=1; }
 
+# A row that stands for a span of time: samples at both ends and so often in between; counters as of each.
+printf 'g,from,to,why\n1,2020-01-01,2020-01-04T12:00:00Z,dbe\n1,2020-02-01,2020-02-01,\n2,,2020-01-02,dbe\n' >span.csv
+cat >span.yaml <<'Y'
+entity: "{g}"
+time: {column: from, empty: no-sample}
+span: {until: {column: to}, every: 2d}
+failures: {when: {column: why, equals: dbe}, time: to, kind: "{why}", back: instant}
+counters: {time: {column: from, empty: no-sample}, name: installs_total}
+Y
+import --map span.yaml span.csv
+expect span <<'W'
+1 1577836800 installs_total=1
+1 1578009600 installs_total=1
+1 1578139200 installs_total=1
+1 1580515200 installs_total=2
+2 -
+FAIL 1 1578139200 1578139200 dbe
+FAIL 2 1577923200 1577923200 dbe
+W
+
 # Complaints.
 printf 'm,t,v\n1,2020-01-01,1\n1,2020-13-01,2\n,2020-01-03,3\n1,2020-01-04,x\n1,2020-01-05\n' >bad.csv
 printf 'entity: "{m}"\ntime: t\nsignals: [{column: v}]\n' >bad.yaml
