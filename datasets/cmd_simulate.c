@@ -30,7 +30,13 @@ static int print_json(const char *path, const struct rs_builder_counts *c, const
 static enum rs_status run(const struct rs_simulate_options *opt, const char *path, struct rs_builder_counts *counts,
                           struct rs_simulate_counts *simulated, struct rs_error *err)
 {
-    struct rs_builder_options options = { .source = "reseat simulate", .is_quiet = opt->is_quiet };
+    char source[256], start[RS_TIME_MAX];
+    snprintf(source, sizeof source,
+             "reseat simulate --hosts %llu --days %llu --seed %llu --start %s --interval %lld --failure-rate %.9g "
+             "--vms-per-host %.9g",
+             (unsigned long long)opt->n_hosts, (unsigned long long)opt->n_days, (unsigned long long)opt->seed,
+             rs_time_format(opt->start_s, start), (long long)opt->interval_s, opt->failure_rate, opt->vms_per_host);
+    struct rs_builder_options options = { .source = source, .is_quiet = opt->is_quiet };
     RS_AUTO(rs_builder) *b = NULL;
     enum rs_status st = rs_builder_new(path, &options, &b, err);
     if (st == RS_OK)
