@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What we write, HDF5's own filters read, and the other way round: the codec is theirs to the byte. */
+#include "h5_data.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define ROWS 20011
+#define WIDTH 3
+
+static char path[] = "/tmp/test_h5.XXXXXX";
+
+static float value_at(size_t row, size_t column)
+{
+    return column == 0 ? (float)(row % 97) : column == 1 ? (float)row * 1.25e-3f : (float)(row * 2654435761u % 1000003);
+}
+
+static void write_file(void)
+{
+    RS_AUTO(rs_h5) *h = NULL;
+    RS_AUTO(rs_h5_data) *values = NULL;
+    RS_AUTO(rs_h5_data) *ids = NULL;
+    struct rs_h5_shape matrix = { RS_H5_F32, 0, WIDTH, 4096 }, text = { RS_H5_STR, 11, 0, 1000 };
+    assert_int_equal(rs_h5_create(path, &h, NULL), RS_OK);
+    assert_int_equal(rs_h5_group(h, "/g", NULL), RS_OK);
+    assert_int_equal(rs_h5_data_create(h, "/g/values", &matrix, &values, NULL), RS_OK);
+    assert_int_equal(rs_h5_data_create(h, "/g/ids", &text, &ids, NULL), RS_OK);
+    for (size_t i = 0; i < ROWS; i++) {
+        float row[WIDTH] = { value_at(i, 0), value_at(i, 1), value_at(i, 2) };
+        char id[12] = "";
+        snprintf(id, sizeof id, "id-%zu", i);
+        assert_int_equal(rs_h5_append(values, row, 1, NULL), RS_OK);
+        assert_int_equal(rs_h5_append(ids, id, 1, NULL), RS_OK);
+    }
+    assert_int_equal(rs_h5_data_finish(values, NULL), RS_OK);
+    assert_int_equal(rs_h5_data_finish(ids, NULL), RS_OK);
+    assert_int_equal(rs_h5_put_str(h, "/g", "word", "nine lives", NULL), RS_OK);
+    assert_int_equal(rs_h5_put_i64(h, "/", "number", -7, NULL), RS_OK);
+    assert_int_equal(rs_h5_close(rs_take(h), NULL), RS_OK);
+}
+
+static void check_values(const float *all)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < WIDTH; j++)
+            assert_true(all[i * WIDTH + j] == value_at(i, j));
+}
+
+static void test_library_reads_ours(void **state)
+{
+    (void)state;
+    write_file();
+    rs_autofree float *all = rs_alloc((size_t)ROWS * WIDTH, sizeof *all);
+    hid_t f = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), d = H5Dopen2(f, "/g/values", H5P_DEFAULT);
+    assert_true(H5Dread(d, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
+    check_values(all);
+    H5Dclose(d);
+    H5Fclose(f);
+}
+
+/* The same dataset through the library's filters, as another writer would make it. */
+static void write_by_library(const float *all)
+{
+    hsize_t dims[2] = { ROWS, WIDTH }, chunk[2] = { 4096, 1 };
+    hid_t f = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), plan = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(2, dims, NULL);
+    H5Pset_chunk(plan, 2, chunk);
+    H5Pset_shuffle(plan);
+    H5Pset_deflate(plan, 6);
+    H5Pset_fletcher32(plan);
+    hid_t d = H5Dcreate2(f, "values", H5T_IEEE_F32LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+    assert_true(H5Dwrite(d, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
+    H5Dclose(d);
+    H5Sclose(space);
+    H5Pclose(plan);
+    H5Fclose(f);
+}
+
+static void test_ours_reads_library(void **state)
+{
+    (void)state;
+    rs_autofree float *all = rs_alloc((size_t)ROWS * WIDTH, sizeof *all);
+    for (size_t i = 0; i < (size_t)ROWS * WIDTH; i++)
+        all[i] = value_at(i / WIDTH, i % WIDTH);
+    write_by_library(all);
+    memset(all, 0, (size_t)ROWS * WIDTH * sizeof *all);
+    RS_AUTO(rs_h5) *h = NULL;
+    RS_AUTO(rs_h5_data) *d = NULL;
+    assert_int_equal(rs_h5_open(path, &h, NULL), RS_OK);
+    assert_int_equal(rs_h5_data_open(h, "/values", RS_H5_F32, WIDTH, &d, NULL), RS_OK);
+    assert_true(d->is_ours);
+    for (size_t i = 0; i < ROWS; i += 777) /* parts of chunks, and whole ones */
+        assert_int_equal(rs_h5_read(d, i, RS_MIN((size_t)777, ROWS - i), all + i * WIDTH, NULL), RS_OK);
+    check_values(all);
+    assert_int_equal(rs_h5_read(d, 4096, 8192, all + (size_t)4096 * WIDTH, NULL), RS_OK);
+    check_values(all);
+    assert_int_equal(rs_h5_read(d, ROWS - 1, 2, all, NULL), RS_ECORRUPT);
+}
+
+static void test_ours_reads_ours(void **state)
+{
+    (void)state;
+    struct rs_error err = RS_ERROR_INIT;
+    RS_AUTO(rs_h5) *h = NULL;
+    RS_AUTO(rs_h5_data) *ids = NULL;
+    RS_AUTO(rs_h5_data) *none = NULL;
+    rs_autofree char *word = NULL;
+    char id[12] = "", want[12];
+    int64_t number;
+    write_file();
+    assert_int_equal(rs_h5_open(path, &h, &err), RS_OK);
+    assert_int_equal(rs_h5_get_str(h, "/g", "word", &word, &err), RS_OK);
+    assert_string_equal(word, "nine lives");
+    assert_int_equal(rs_h5_get_i64(h, "/", "number", &number, &err), RS_OK);
+    assert_int_equal(number, -7);
+    assert_int_equal(rs_h5_get_i64(h, "/g", "word", &number, &err), RS_ECORRUPT);
+    assert_int_equal(rs_h5_data_open(h, "/g/ids", RS_H5_STR, 0, &ids, &err), RS_OK);
+    for (size_t i = 0; i < ROWS; i += 501) {
+        snprintf(want, sizeof want, "id-%zu", i);
+        assert_int_equal(rs_h5_read(ids, i, 1, id, &err), RS_OK);
+        assert_string_equal(id, want);
+    }
+    assert_int_equal(rs_h5_data_open(h, "/g/ids", RS_H5_F64, 0, &none, &err), RS_ECORRUPT);
+    assert_int_equal(rs_h5_data_open(h, "/g/values", RS_H5_F32, WIDTH + 1, &none, &err), RS_ECORRUPT);
+    assert_int_equal(rs_h5_data_open(h, "/g/absent", RS_H5_F32, 0, &none, &err), RS_ECORRUPT);
+    assert_non_null(strstr(err.msg, "/g/absent"));
+}
+
+/* Any flipped bit of a chunk is an error or changes nothing. */
+static void test_codec_refuses(void **state)
+{
+    (void)state;
+    enum { N = 500 };
+    int64_t items[N], back[N];
+    RS_AUTO(rs_codec) *c = rs_codec_new(N, sizeof *items);
+    RS_AUTO(rs_codec) *d = rs_codec_new(N, sizeof *items);
+    const uint8_t *bytes;
+    size_t len;
+    for (int64_t i = 0; i < N; i++)
+        items[i] = i * i * 7919;
+    rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
+    assert_null(rs_codec_decode(d, bytes, len, 0, back, N, sizeof *back));
+    assert_memory_equal(items, back, sizeof items);
+    rs_autofree uint8_t *damaged = malloc(len);
+    for (size_t bit = 0; bit < 8 * len; bit += 5) {
+        memcpy(damaged, bytes, len);
+        damaged[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_non_null(rs_codec_decode(d, damaged, len, 0, back, N, sizeof *back));
+    }
+    assert_non_null(rs_codec_decode(d, bytes, 3, 0, back, N, sizeof *back));
+    assert_non_null(rs_codec_decode(d, bytes, len, 0, back, N - 1, sizeof *back));
+}
+
+static void test_no_file(void **state)
+{
+    (void)state;
+    struct rs_error err = RS_ERROR_INIT;
+    rs_h5 *h = NULL;
+    assert_int_equal(rs_h5_open("/nowhere/fleet.h5", &h, &err), RS_ENOTFOUND);
+    assert_int_equal(rs_h5_open("/tmp", &h, &err), RS_EFORMAT);
+    FILE *f = fopen(path, "w");
+    fputs("date,serial_number\n", f);
+    fclose(f);
+    assert_int_equal(rs_h5_open(path, &h, &err), RS_EFORMAT);
+    assert_non_null(strstr(err.msg, "not an HDF5 file"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_library_reads_ours),
+        cmocka_unit_test(test_ours_reads_library),
+        cmocka_unit_test(test_ours_reads_ours),
+        cmocka_unit_test(test_codec_refuses),
+        cmocka_unit_test(test_no_file),
+    };
+    close(mkstemp(path));
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    return failed;
+}
