@@ -66,7 +66,7 @@ expect_on() { # VM HOST: runs there, and not on the other
 
 expect_boot() { # VM HOST BOOT FILE
     local line
-    line=$(lab wait-ready "$2" "$1" "$3" 60) || fail "$1: no boot $3 on $2"
+    line=$(lab wait-ready "$2" "$1" "$3" 180) || fail "$1: no boot $3 on $2"
     case $line in *" file=$4 "*) ;; *) fail "$1 on $2: $line, wanted file=$4" ;; esac
     say "$2: $line"
 }
