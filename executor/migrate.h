@@ -36,7 +36,11 @@ struct rs_migration_request {
     double deadline_s; /* longest blackout from now on the VM is suspended; beyond it abort, before the commit */
 };
 
-/* on_end is called once per migration, on its worker thread, after the journal has the end. */
+/* The migrator itself books each blackout against the VM's SLO (rs_journal_book: causes "move" and "aborted move") and
+ * keeps measured rates (rs_journal_rate); callers must not book a move again. Events stop, by rs_virt_mute() or the
+ * caller's own lock, before rs_migrator_free().
+ *
+ * on_end is called once per migration, on its worker thread, after the journal has the end. */
 typedef void (*rs_migration_end_fn)(void *arg, const struct rs_migration_row *row);
 
 enum rs_status rs_migrator_new(rs_virt *virt, rs_journal *journal, const char *const *host_names, size_t n_hosts,
