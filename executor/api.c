@@ -408,6 +408,7 @@ static enum rs_status find_route(struct call *c, const struct route **out, struc
         const char *method = method_names[routes[i].method];
         if (rs_streq(c->req->method, method)) {
             *out = &routes[i];
+            c->out->allow = NULL; /* another pattern that fits had the wrong method */
             return check_params(&routes[i], c->req, err);
         }
         c->out->allow = method;

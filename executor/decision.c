@@ -12,8 +12,8 @@ static const struct {
     [RS_GATE_FIT] = { ">=", "count", "hosts that it fits on" },
     [RS_GATE_RISK] = { "<", "probability", "risk of the destination" },
     [RS_GATE_BENEFIT] = { ">", "s", "benefit of a move" },
-    [RS_GATE_BUDGET] = { "<=", "s", "extra downtime, with the rest of its error budget as the limit" },
-    [RS_GATE_DEADLINE] = { "<=", "s", "extra downtime, with the longest blackout as the limit" },
+    [RS_GATE_BUDGET] = { "<=", "s", "extra downtime, within the rest of its error budget" },
+    [RS_GATE_DEADLINE] = { "<=", "s", "extra downtime, within the longest blackout" },
     [RS_GATE_HOST_LIMIT] = { "<", "count", "moves under way at a host" },
     [RS_GATE_RACK_LIMIT] = { "<", "count", "moves under way in a rack" },
     [RS_GATE_FLEET_LIMIT] = { "<", "count", "moves under way in all" },
@@ -38,7 +38,7 @@ static void describe_gate(enum rs_gate g, const struct rs_gate_result *r, char *
     char value[32], limit[32];
     format_figure(r->value, asks[g].unit, value, sizeof value);
     format_figure(r->limit, asks[g].unit, limit, sizeof limit);
-    snprintf(out, size, "%s is %s; %s %s needed", asks[g].what, value, asks[g].relation, limit);
+    snprintf(out, size, "%s: %s, %s %s needed", asks[g].what, value, asks[g].relation, limit);
 }
 
 void rs_decision_summary(const struct rs_decision_record *r, char *out, size_t size)
