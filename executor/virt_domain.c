@@ -206,7 +206,7 @@ static void forbid(struct rs_vm_facts *f, const char *why, const char *detail)
     if (!f->is_movable)
         return;
     f->is_movable = false;
-    snprintf(f->why_not, sizeof f->why_not, "%s%.200s", why, detail);
+    snprintf(f->why_not, sizeof f->why_not, "%.120s%.120s", why, detail);
 }
 
 /* A move goes by the stored definition: what was only plugged into the running VM would be left behind. */
