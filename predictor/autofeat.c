@@ -16,7 +16,7 @@
 #define MISSING_SHARE_MAX 0.999
 #define ROWS_PER_ENTITY_MIN 3.0 /* fewer make no history */
 #define VALUE_ENTITIES 100      /* support of an attribute value as a feature: this many entities, */
-#define VALUE_SHARE 0.005       /* or this share of all and at least VALUE_ENTITIES_MIN */
+#define VALUE_SHARE 0.01        /* or this share of all and at least VALUE_ENTITIES_MIN */
 #define VALUE_ENTITIES_MIN 10
 #define AGE_CORRELATION_MAX 0.3 /* beyond it age tells the date of the sample */
 #define HOURLY_CADENCE_S 10800  /* up to this cadence a day has a shape of its own */
@@ -98,6 +98,9 @@ static void add_signal(struct build *b, uint32_t k)
     }
     bool is_log = wants_log((double)s->min, (double)s->max, s->skew, s->skew_of_log);
     add_step(b, (struct rs_step){ .op = RS_STEP_VALUE, .transform = is_log ? RS_LOG1P : RS_RAW, .arg = k });
+    if (!is_log && b->info->signals[k].kind == RS_COUNTER && s->n_negative == 0 && s->max > LOG_MAX_MIN)
+        add_step(b,
+                 (struct rs_step){ .op = RS_STEP_VALUE, .transform = RS_LOG1P, .arg = k }); /* the early hours, too */
     double zero = (double)s->n_zero / n_read;
     if (s->n_negative == 0 && s->max > 1 && zero >= FLAG_ZERO_SHARE_MIN && zero <= FLAG_ZERO_SHARE_MAX)
         add_step(b, (struct rs_step){ .op = RS_STEP_POSITIVE, .arg = k });

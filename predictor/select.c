@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Cross-validation of the candidates. Fits along a path of rising C start from the one before. */
+/* Cross-validation of the candidates. Fits along a path of penalties start from the one before. */
 #include "predictor/select.h"
 
 #include <math.h>
@@ -8,6 +8,7 @@
 #include "predictor/metrics.h"
 
 #define ALERT_BUDGET 0.01
+#define T_QUANTILE 2.132 /* 95 %, one-sided, of Student's t with RS_FOLDS - 1 = 4 degrees of freedom */
 #define CV_TOLERANCE 1e-6
 #define CV_MAX_ITER 60
 
@@ -18,9 +19,10 @@ struct path {
     size_t n;
 };
 
-/* Simplest first: what wins by less than chance explains loses to what stands before it. */
+/* In order of preference: what wins by less than chance explains loses to what stands before it. A middling penalty
+ * leads, because a handful of failing entities cannot tell the strengths apart. */
 static const struct path paths[] = {
-    { RS_LOGISTIC, false, { 0.01, 0.1, 1 }, 3 },
+    { RS_LOGISTIC, false, { 0.1, 0.01, 1 }, 3 },
     { RS_LINEAR_SVM, false, { 0.01, 0.1 }, 2 },
     { RS_LINEAR_SVM, true, { 0.001, 0.01 }, 2 },
 };
@@ -191,7 +193,7 @@ static enum rs_status judge(const struct cv *v, size_t c, double *z, uint8_t *y,
     return RS_OK;
 }
 
-/* math.md C5: the simplest candidate whose loss is within one standard error, of the paired differences, of the best */
+/* math.md C5: the first candidate that the paired differences do not show to be worse than the best */
 static void choose(struct rs_selection *s)
 {
     size_t best = 0;
@@ -212,7 +214,7 @@ static void choose(struct rs_selection *s)
         }
         cand->gap = n ? sum / n : 0;
         cand->gap_se = n > 1 ? sqrt(RS_MAX(square / n - cand->gap * cand->gap, 0.0) / (n - 1)) : 0;
-        if (cand->gap <= cand->gap_se)
+        if (cand->gap <= T_QUANTILE * cand->gap_se)
             s->chosen = c;
     }
 }

@@ -24,7 +24,7 @@ struct rs_candidate {
 };
 
 struct rs_selection {
-    struct rs_candidate candidates[RS_CANDIDATES_MAX]; /* the simplest first */
+    struct rs_candidate candidates[RS_CANDIDATES_MAX]; /* in order of preference */
     size_t n, chosen;
     struct rs_platt platt; /* of the chosen one, on all its held-out scores */
     double threshold;      /* risk above which 1 % of the held-out rows stand */
