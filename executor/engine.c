@@ -167,43 +167,10 @@ static void on_virt_event(void *arg, size_t host, const char *uuid, enum rs_virt
     pthread_mutex_unlock(&e->event_lock);
 }
 
-/* How long the VM stood still for the move, by the journal: from its reset until it was started again. The boot itself
- * would have come anyway. */
-static double blackout_s(const json_t *steps)
-{
-    double sum = 0;
-    bool is_still = false;
-    size_t i;
-    json_t *step;
-    json_array_foreach (steps, i, step) {
-        const char *name = json_string_value(json_object_get(step, "step"));
-        if (is_still)
-            sum += json_number_value(json_object_get(step, "seconds"));
-        if (rs_streq(name, "reboot"))
-            is_still = true;
-        else if (rs_streq(name, "start"))
-            is_still = false;
-    }
-    return sum;
-}
-
-static void book_downtime(rs_engine *e, const struct rs_migration_row *row)
-{
-    rs_auto_json *list = NULL;
-    struct rs_error err = RS_ERROR_INIT;
-    enum rs_status st = rs_journal_migrations(e->journal, row->id, 1, &list, &err);
-    double seconds = blackout_s(json_object_get(json_array_get(list, 0), "steps"));
-    if (st == RS_OK && seconds > 0)
-        st = rs_journal_book(e->journal, row->uuid, row->ended, seconds, row->id, &err);
-    if (st < 0)
-        rs_log_warn("downtime_not_booked", "id=%s vm=\"%s\" why=\"%s\"", row->id, row->vm, err.msg);
-}
-
 /* On the migration's worker thread, after the journal has the end. */
 static void on_migration_end(void *arg, const struct rs_migration_row *row)
 {
     rs_engine *e = arg;
-    book_downtime(e, row);
     rs_metrics_count(e->metrics, RS_METRIC_migrations, rs_migration_end_name(row->end), 1);
     rs_metrics_observe(e->metrics, RS_METRIC_migration_seconds, (double)(row->ended - row->started));
     rs_log(row->end == RS_MIGRATION_MOVED ? RS_LOG_INFO : RS_LOG_WARN, "migration_end",

@@ -17,7 +17,7 @@ finish() {
 trap finish EXIT
 cd "$work"
 export RESEAT_SOCKET=$work/reseatd.sock RESEAT_EXEC_PATH=$BIN NO_COLOR=1
-export PATH=$BIN:$PATH
+export PATH=$BIN:$PATH TSAN_OPTIONS=suppressions=$SRC/tests/tsan.supp
 fail() {
     echo "daemon.sh: $*" >&2
     tail -n 30 reseatd.log >&2 || true
