@@ -84,16 +84,16 @@ enum rs_status rs_model_check(const struct rs_model *m, struct rs_error *err)
     return st;
 }
 
+/* Errors of reading and writing name the file already; those of the model itself do not. */
 enum rs_status rs_model_load(const char *path, struct rs_model **out, struct rs_error *err)
 {
     rs_autofree uint8_t *bytes = NULL;
     size_t len = 0;
     enum rs_status st = rs_read_file(path, RS_MODEL_SIZE_MAX, &bytes, &len, err);
-    if (st == RS_OK)
-        st = rs_model_decode(bytes, len, out, err);
     if (st < 0)
-        return rs_error_prefix(err, st, "model %s", path);
-    return RS_OK;
+        return rs_error_prefix(err, st, "model");
+    st = rs_model_decode(bytes, len, out, err);
+    return st < 0 ? rs_error_prefix(err, st, "model %s", path) : RS_OK;
 }
 
 enum rs_status rs_model_save(const struct rs_model *m, const char *path, struct rs_error *err)
@@ -101,11 +101,10 @@ enum rs_status rs_model_save(const struct rs_model *m, const char *path, struct 
     rs_autofree uint8_t *bytes = NULL;
     size_t len = 0;
     enum rs_status st = rs_model_encode(m, &bytes, &len, err);
-    if (st == RS_OK)
-        st = rs_write_file(path, bytes, len, err);
     if (st < 0)
         return rs_error_prefix(err, st, "model %s", path);
-    return RS_OK;
+    st = rs_write_file(path, bytes, len, err);
+    return st < 0 ? rs_error_prefix(err, st, "model") : RS_OK;
 }
 
 uint64_t rs_model_digest(const struct rs_model *m)

@@ -155,7 +155,7 @@ refused 1 "checksum" "$train" dump flipped.rsm
 refused 1 "newer" "$train" score unseen.h5 -m newer.rsm -o no.csv --quiet
 refused 1 "not a Reseat model" "$train" dump junk
 refused 1 "not a Reseat model" "$train" eval unseen.h5 -m seen.h5 --quiet
-refused 1 "No such file" "$train" score unseen.h5 -m absent.rsm -o no.csv --quiet
+refused 1 "reseat score: model: absent.rsm: No such file" "$train" score unseen.h5 -m absent.rsm -o no.csv --quiet
 refused 1 "absent.h5" "$train" eval absent.h5 -m fleet.rsm --quiet
 refused 1 "junk" "$train" score junk -m fleet.rsm -o no.csv --quiet
 refused 1 "no-such-folder" "$train" score unseen.h5 -m fleet.rsm -o no-such-folder/s.csv --quiet
