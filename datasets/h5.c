@@ -13,15 +13,25 @@ struct innermost {
     bool is_no_space;
 };
 
+/* "..., errno = 28, error message = 'No space left on device', buf = 0x...": of that only the message is for people. */
+static void keep_message(struct innermost *in, const char *desc)
+{
+    static const char mark[] = "error message = '";
+    const char *begin = strstr(desc, mark);
+    if (begin)
+        desc = begin + strlen(mark);
+    size_t len = begin ? strcspn(desc, "'") : strlen(desc);
+    snprintf(in->text, sizeof in->text, "%.*s", (int)RS_MIN(len, sizeof in->text - 1), desc);
+    static const int no_space[] = { ENOSPC, EDQUOT, EFBIG };
+    for (size_t i = 0; i < RS_LEN(no_space); i++)
+        in->is_no_space |= strstr(desc, strerror(no_space[i])) != NULL;
+}
+
 static herr_t keep_innermost(unsigned n, const H5E_error2_t *e, void *arg)
 {
     (void)n;
-    struct innermost *in = arg;
-    if (e->desc && *e->desc) {
-        snprintf(in->text, sizeof in->text, "%s", e->desc);
-        if (strstr(e->desc, strerror(ENOSPC)) || strstr(e->desc, strerror(EDQUOT)) || strstr(e->desc, strerror(EFBIG)))
-            in->is_no_space = true;
-    }
+    if (e->desc && *e->desc)
+        keep_message(arg, e->desc);
     return 0;
 }
 
@@ -45,9 +55,11 @@ static enum rs_status adopt(hid_t file, rs_h5 **out, struct rs_error *err)
     return RS_OK;
 }
 
-/* Caches of a fixed size, so that a large file takes no more memory than a small one. */
+/* Caches of a fixed size, so that a large file takes no more memory than a small one. Every file is closed by hand; the
+ * library's own closing at exit crashes where a file could not be written or read. */
 static hid_t access_plan(void)
 {
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t plan = H5Pcreate(H5P_FILE_ACCESS);
     if (plan < 0)
