@@ -29,9 +29,14 @@ static void release_xml(xmlChar **s)
 
 static pthread_once_t parser_once = PTHREAD_ONCE_INIT;
 
-static xmlNodePtr parse(const char *xml, size_t len, const char *root_name, xmlDocPtr *out, struct rs_error *err)
+void rs_domxml_prepare(void)
 {
     pthread_once(&parser_once, xmlInitParser);
+}
+
+static xmlNodePtr parse(const char *xml, size_t len, const char *root_name, xmlDocPtr *out, struct rs_error *err)
+{
+    rs_domxml_prepare();
     if (len > XML_BYTES_MAX) {
         rs_error_set(err, RS_EFORMAT, "%s XML: %zu bytes are more than the %zu allowed", root_name, len, XML_BYTES_MAX);
         return NULL;

@@ -6,6 +6,10 @@
 
 #include "executor/virt.h"
 
+/* Prepares libxml2, which libvirt parses with too: its globals must be there before two threads want them at once. The
+ * functions below do it themselves. */
+void rs_domxml_prepare(void);
+
 /* What the definition alone can tell: names, sizes, disks (their bytes 0), class, fence, and whether anything in it
  * forbids a move (is_movable, why_not: the first obstacle). state, is_persistent and has_autostart are left alone. */
 enum rs_status rs_domxml_facts(const char *xml, size_t len, struct rs_vm_facts *out, struct rs_error *err);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "executor/domxml.h"
 
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_COUNT 3 /* a host silent for 15 to 20 s counts as lost */
@@ -93,6 +94,7 @@ static bool libvirt_is_ready;
 
 static void prepare_libvirt(void)
 {
+    rs_domxml_prepare();
     libvirt_is_ready = virInitialize() == 0 && virEventRegisterDefaultImpl() == 0;
     virSetErrorFunc(NULL, print_nothing);
 }

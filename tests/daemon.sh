@@ -20,7 +20,7 @@ export RESEAT_SOCKET=$work/reseatd.sock RESEAT_EXEC_PATH=$BIN NO_COLOR=1
 export PATH=$BIN:$PATH TSAN_OPTIONS=suppressions=$SRC/tests/tsan.supp
 fail() {
     echo "daemon.sh: $*" >&2
-    tail -n 30 reseatd.log >&2 || true
+    grep -A 60 -E 'WARNING: ThreadSanitizer|ERROR: |runtime error' reseatd.log >&2 || tail -n 30 reseatd.log >&2 || true
     exit 1
 }
 say() { echo "daemon: $*"; }
@@ -242,10 +242,9 @@ struct.pack_into("<I", b, len(b) - 4, zlib.crc32(bytes(b[:-4])))
 open("newer.rsm", "wb").write(b)
 PYTHON
 reload_refused() { # WORDS
-    : >reseatd.log
     kill -HUP "$daemon"
     for _ in $(seq 100); do
-        grep -q ev=reload_refused reseatd.log && break
+        grep ev=reload_refused reseatd.log | grep -qF -- "$1" && break
         sleep 0.1
     done
     grep ev=reload_refused reseatd.log | grep -qF -- "$1" || fail "no refusal with '$1'"
