@@ -27,8 +27,8 @@ struct rs_scan_row {
     int label;       /* 1, 0, RS_LABEL_CENSORED */
     uint32_t cohort; /* the deepest one, of the program */
     const struct rs_attr_value *attrs;
-    const float *x;         /* n_steps of the program */
-    const float *readings;  /* n_readings: all signals of the file, in its order, NaN where missing */
+    const float *x;        /* n_steps of the program */
+    const float *readings; /* n_readings: all signals of the file, in its order, NaN where missing */
     size_t n_readings;
     bool is_first, is_last; /* sample of its entity */
     int64_t last_seen;      /* of its entity */

@@ -212,7 +212,7 @@ static void choose(struct rs_selection *s)
             square += gap * gap;
             n++;
         }
-        cand->gap = n ? sum / n : 0;
+        cand->gap = n > 0 ? sum / n : 0;
         cand->gap_se = n > 1 ? sqrt(RS_MAX(square / n - cand->gap * cand->gap, 0.0) / (n - 1)) : 0;
         if (cand->gap <= T_QUANTILE * cand->gap_se)
             s->chosen = c;
