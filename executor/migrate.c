@@ -64,6 +64,7 @@ void rs_run_set_step(struct run *r, const char *step, uint64_t bytes_total)
     r->progress.bytes_done = 0;
     r->progress.bytes_total = bytes_total;
     pthread_mutex_unlock(&r->m->lock);
+    rs_log_debug("migration_step", "id=%s vm=%s step=%s", r->row.id, r->row.vm, step);
 }
 
 /* ---- runs ---- */

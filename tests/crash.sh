@@ -52,14 +52,14 @@ for fault in migrate.check.before migrate.reserve.before migrate.reboot.before; 
     say "$fault: stayed, and did not even reboot"
 done
 # Suspended: resumed into the reboot that it had asked for, where it is.
-for fault in migrate.reboot.after copy.data:2 migrate.verify.before migrate.commit.before; do
+for fault in migrate.reboot.after copy.data:2 migrate.commit.before; do
     die_and_recover $fault stayed
     say "$fault: stayed"
     expect_next_boot
 done
 # Committed: it goes on to the other host.
-for fault in migrate.commit.after migrate.disarm.after migrate.stop.after migrate.define.after migrate.start.before \
-    migrate.start.after migrate.confirm.after; do
+for fault in migrate.commit.after migrate.disarm.after migrate.stop.after migrate.start.before migrate.start.after \
+    migrate.confirm.after; do
     die_and_recover $fault moved
     say "$fault: moved"
     expect_next_boot

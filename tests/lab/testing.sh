@@ -33,17 +33,18 @@ lab_begin() {
     LAB_OWNER=$$ lab up host-a host-b
     HOSTS=("host-a=$(lab uri host-a)" "host-b=$(lab uri host-b)")
     JOURNAL=$LAB/journal.db
+    LOG=$LAB/driver.log
     START=$SECONDS
 }
 
 say() { echo "$((SECONDS - START)) s: $*"; }
 
-# drive WANTED_EXIT ARGS...: runs the driver; its lines go to $OUT.
+# drive WANTED_EXIT ARGS...: runs the driver; its lines go to $OUT, its log to $LOG.
 drive() {
     local want=$1 rc=0
     shift
-    OUT=$("$DRIVER" "$JOURNAL" "${HOSTS[@]}" -- "$@" 2>"$LAB/driver.log") || rc=$?
-    [ $rc = "$want" ] || fail "driver $*: exit $rc, wanted $want: $OUT $(tail -5 "$LAB/driver.log")"
+    OUT=$("$DRIVER" "$JOURNAL" "${HOSTS[@]}" -- "$@" 2>"$LOG") || rc=$?
+    [ $rc = "$want" ] || fail "driver $*: exit $rc, wanted $want: $OUT $(tail -5 "$LOG")"
 }
 
 state() { lab virsh "$1" domstate "$2" 2>/dev/null | head -1 || true; } # HOST VM; empty where it is not defined
