@@ -167,7 +167,6 @@ int main(void)
         cmocka_unit_test(test_in_memory),
         cmocka_unit_test(test_many_runs),
         cmocka_unit_test(test_sorted_input_is_one_run),
-        cmocka_unit_test(test_full_disk),
     };
     setenv("RS_FAULT", "sorter.spill:1", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
