@@ -20,6 +20,6 @@ int rs_cmd_check_config(int argc, char **argv, const struct rs_verb *self)
         st = rs_config_load(path, &config, &err);
     if (st < 0)
         return rs_cli_fail(self->name, &err);
-    printf("%s: in order: %zu hosts, %zu classes\n", path, config->n_hosts, config->n_classes);
+    printf("%s: in order (hosts: %zu, classes: %zu)\n", path, config->n_hosts, config->n_classes);
     return RS_EXIT_OK;
 }

@@ -109,7 +109,7 @@ static enum rs_status check(const rs_config *config, const char *path, struct rs
         return rs_error_prefix(err, st, "%s: model", path);
     if (st == RS_ENOTFOUND)
         printf("%s: model %s is not there yet; without it every risk is unknown\n", path, config->main.model);
-    printf("%s: in order: %zu hosts, %zu classes\n", path, config->n_hosts, config->n_classes);
+    printf("%s: in order (hosts: %zu, classes: %zu)\n", path, config->n_hosts, config->n_classes);
     return RS_OK;
 }
 

@@ -54,7 +54,7 @@ for i in "${!parts[@]}"; do
     # What was acknowledged survives a death without warning.
     if [ "$i" = $((${#parts[@]} / 2)) ]; then
         kill -9 "$daemon"
-        wait "$daemon" 2>/dev/null || true
+        { wait "$daemon" || true; } 2>/dev/null
         start
     fi
     push "${parts[$i]}"
