@@ -92,6 +92,7 @@ function(rs_fuzz name)
     set(target fuzz_${name})
     add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.c)
     target_link_libraries(${target} PRIVATE ${A_LINK} rs_flags)
+    target_compile_options(${target} PRIVATE -UNDEBUG) # what a fuzz target asserts holds in every build
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
     if(RS_FUZZ)
         target_compile_options(${target} PRIVATE -fsanitize=fuzzer)

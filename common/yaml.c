@@ -360,7 +360,7 @@ enum rs_status rs_yaml_bool(const rs_yaml *y, const rs_yaml_node *n, bool *out, 
 {
     static const char *const yes[] = { "true", "yes", "on" };
     static const char *const no[] = { "false", "no", "off" };
-    const char *s;
+    const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;
@@ -375,7 +375,7 @@ enum rs_status rs_yaml_bool(const rs_yaml *y, const rs_yaml_node *n, bool *out, 
 
 enum rs_status rs_yaml_double(const rs_yaml *y, const rs_yaml_node *n, double *out, struct rs_error *err)
 {
-    const char *s;
+    const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;
@@ -389,7 +389,7 @@ enum rs_status rs_yaml_double(const rs_yaml *y, const rs_yaml_node *n, double *o
 
 enum rs_status rs_yaml_u64(const rs_yaml *y, const rs_yaml_node *n, uint64_t *out, struct rs_error *err)
 {
-    const char *s;
+    const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;
@@ -404,7 +404,7 @@ enum rs_status rs_yaml_u64(const rs_yaml *y, const rs_yaml_node *n, uint64_t *ou
 
 enum rs_status rs_yaml_duration(const rs_yaml *y, const rs_yaml_node *n, double *out_s, struct rs_error *err)
 {
-    const char *s;
+    const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;
@@ -416,7 +416,7 @@ enum rs_status rs_yaml_duration(const rs_yaml *y, const rs_yaml_node *n, double 
 enum rs_status rs_yaml_size(const rs_yaml *y, const rs_yaml_node *n, uint64_t *out, struct rs_error *err)
 {
     static const char suffix[] = "kMGT";
-    const char *s;
+    const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;

@@ -98,7 +98,9 @@ reseat export today.h5 --entity "$healthy" --as host-b --end now --quiet >b.ndjs
 cat a.ndjson b.ndjson | api /v1/telemetry --data-binary @- |
     jq -r '"    \(.accepted) samples of two hosts and their components taken in, \(.rejected) refused"'
 run reseat hosts
-api /v1/hosts/host-a | jq -r '.host.explanation // .explanation | .features[:4][] | "    host-a, pushing up: \(.feature) (\(if .log_odds>0 then "+" else "" end)\(.log_odds*100|round/100) log odds)"' 2>/dev/null || true
+api /v1/hosts/host-a | jq -r '.host.explanation // .explanation | [.features[] | select(.log_odds > 0)][:3][] |
+    "    host-a itself, pushing up: \(.feature) (+\(.log_odds * 100 | round / 100) log odds)"' 2>/dev/null || true
+tell "reseat hosts host-a tells the same of each of its disks, DIMMs and fans"
 
 chapter "5. web-1 is rebooted: the model says leave, every gate agrees, the disk travels"
 run reseat reboot web-1 --wait

@@ -19,7 +19,7 @@ static void rewrite(const char *xml, size_t len, const struct rs_vm_facts *f)
     struct rs_vm_facts again = { .state = RS_VM_OFF };
     if (rs_domxml_facts(out, strlen(out), &again, NULL) != RS_OK || again.fence_token != 7 ||
         !rs_streq(again.fence_role, "owner") || !rs_streq(again.name, f->name))
-        abort(); /* also where assert() is off */
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
