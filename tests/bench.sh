@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# bench.sh: what ./run bench prints. Each figure is the median of five runs with its spread; ratios are against a peer in
+# the same run. Works on a simulated fleet; the import bar (bench_import.sh) needs the real sets.
+set -eu
+BIN=${BIN:?the folder of the programs}
+SRC=${SRC:-$(dirname "$(dirname "$(realpath "$0")")")}
+export BIN SRC
+dir=$(mktemp -d "${TMPDIR:-/tmp}/reseat-bench.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+cd "$dir"
+
+# seconds RUNS CMD...: sorted wall seconds of each run, one a line.
+seconds() {
+    local runs=$1
+    shift
+    for ((i = 0; i < runs; i++)); do
+        /usr/bin/time -o t -f %e "$@" >out 2>&1 || { cat out >&2; exit 1; }
+        cat t
+    done | sort -n
+}
+median() { awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$1"; }
+report() { # report NAME UNITS UNIT FILE: rate at the median, and the spread of the seconds
+    awk -v name="$1" -v n="$2" -v unit="$3" '{ v[NR] = $1 }
+        END { m = v[int((NR + 1) / 2)]; printf "%-34s %8.3f s  (%.3f to %.3f)  %.3g %s/s\n", name, m, v[1], v[NR], n / m, unit }' "$4"
+}
+
+echo "machine: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
+"$BIN/reseat-simulate" --hosts 1000 --days 90 --seed 1 --quiet -o fleet.h5 >/dev/null
+rows=$("$BIN/reseat-info" fleet.h5 --json | jq '.samples // .rows // .n_rows')
+seconds 5 "$BIN/reseat-simulate" --hosts 1000 --days 90 --seed 1 --quiet -o again.h5 >s
+report "simulate 1,000 hosts x 90 d" "$rows" rows s
+seconds 5 "$BIN/reseat-train" train fleet.h5 -o fleet.rsm --horizon 7d --quiet >s
+report "train, validation included" "$rows" rows s
+seconds 5 "$BIN/reseat-score" fleet.h5 -m fleet.rsm -o scores.csv --quiet >s
+report "score to CSV" "$rows" rows s
+score=$(median s)
+seconds 5 h5dump -d /samples/values -o /dev/null fleet.h5 >p
+printf '%-34s %8.3f s  score takes %.2f of it\n' "peer: h5dump of the same readings" "$(median p)" \
+    "$(awk "BEGIN { print $score / $(median p) }")"
+seconds 5 "$BIN/reseat-eval" fleet.h5 -m fleet.rsm --bootstrap 200 >s
+report "eval with 200 resamplings" "$rows" rows s
+cd /
+status=0
+"$SRC/tests/bench_import.sh" "$@" || status=$?
+[ $status = 77 ] && status=0
+exit $status
