@@ -23,11 +23,11 @@ void rs_progress_start(struct rs_progress *p, const char *what, const char *unit
     p->start_ns = p->last_ns = rs_clock_mono_ns(p->clock);
 }
 
-static const char *amount(const struct rs_progress *p, uint64_t n, char buf[32])
+static const char *amount(const struct rs_progress *p, uint64_t n, bool has_unit, char buf[32])
 {
     if (rs_streq(p->unit, "B"))
         return rs_format_size(n, buf);
-    snprintf(buf, 32, "%llu %.16s", (unsigned long long)n, p->unit);
+    snprintf(buf, 32, "%llu%s%.10s", (unsigned long long)n, has_unit ? " " : "", has_unit ? p->unit : "");
     return buf;
 }
 
@@ -50,13 +50,14 @@ void rs_progress_update(struct rs_progress *p, uint64_t done, const char *note)
         for (int i = 0; p->is_tty && i < 24; i++)
             n += snprintf(line + n, sizeof line - (size_t)n, "%c", i < (int)(share * 24) ? '#' : '.');
         n += snprintf(line + n, sizeof line - (size_t)n, "%s%3.0f%%] %s of %s", p->is_tty ? " " : "", 100 * share,
-                      amount(p, done, a), amount(p, p->total, b));
+                      amount(p, done, false, a), amount(p, p->total, true, b));
         if (rate > 0)
             n += snprintf(line + n, sizeof line - (size_t)n, ", %.0f s left", (double)(p->total - done) / rate);
     } else {
-        n += snprintf(line + n, sizeof line - (size_t)n, "%s", amount(p, done, a));
+        n += snprintf(line + n, sizeof line - (size_t)n, "%s", amount(p, done, true, a));
     }
-    n += snprintf(line + n, sizeof line - (size_t)n, ", %s/s", amount(p, (uint64_t)rate, r));
+    if (rate >= 1)
+        n += snprintf(line + n, sizeof line - (size_t)n, ", %s/s", amount(p, (uint64_t)rate, true, r));
     if (note)
         snprintf(line + n, sizeof line - (size_t)n, ", %.80s", note);
     fprintf(stderr, p->is_tty ? "\r\033[K%s" : "%s\n", line);
