@@ -2,8 +2,8 @@
 /* Command lines: one table per verb feeds getopt_long, --help, and the test that holds docs/man/ to it.
  *
  * A program is a table of verbs. Called as `reseat-train train ...` or, through a link, as `reseat-eval ...`, or by
- * reseat, which sets argv[0] to "reseat eval", it runs the verb; --help goes to stdout and exits 0; --version likewise; a mistake is one line on stderr and exit 2.
- * Exits: 0 done, 1 failed, 2 usage, 3 ran but missed the asked quality. */
+ * reseat, which sets argv[0] to "reseat eval", it runs the verb; --help goes to stdout and exits 0; --version likewise;
+ * a mistake is one line on stderr and exit 2. Exits: 0 done, 1 failed, 2 usage, 3 ran but missed the asked quality. */
 #ifndef RS_COMMON_CLI_H
 #define RS_COMMON_CLI_H
 

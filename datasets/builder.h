@@ -15,10 +15,10 @@
 typedef struct rs_builder rs_builder;
 
 struct rs_builder_options {
-    size_t memory;       /* bytes for sorting; 0 = 96 MiB */
-    const char *source;  /* written into the file; borrowed */
-    bool has_labels;     /* rows carry labels */
-    bool is_merged;      /* rows of one entity and time complete each other, reading by reading */
+    size_t memory;      /* bytes for sorting; 0 = 96 MiB */
+    const char *source; /* written into the file; borrowed */
+    bool has_labels;    /* rows carry labels */
+    bool is_merged;     /* rows of one entity and time complete each other, reading by reading */
     bool is_quiet;
 };
 
@@ -51,14 +51,14 @@ struct rs_reading {
     float value;
 };
 struct rs_row {
-    const char *id; /* entity, not NUL-terminated */
-    size_t id_len;  /* 1..255 */
-    int64_t time;   /* RS_TIME_NONE: declares the entity and its attributes without a sample */
+    const char *id;                    /* entity, not NUL-terminated */
+    size_t id_len;                     /* 1..255 */
+    int64_t time;                      /* RS_TIME_NONE: declares the entity and its attributes without a sample */
     const struct rs_reading *readings; /* present readings only, signals ascending */
     size_t n_readings;
     const struct rs_attr_text *attrs;
     size_t n_attrs;
-    int8_t label; /* with has_labels: 1, 0, -1 */
+    int8_t label;             /* with has_labels: 1, 0, -1 */
     bool is_failure;          /* a failure of the entity at time */
     const char *failure_kind; /* NUL-terminated or NULL */
     enum rs_entity_kind kind;

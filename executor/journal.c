@@ -579,8 +579,8 @@ static json_t *migration_json(const struct rs_migration_row *r, json_t *steps)
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:o, s:s, s:b, s:s, s:s, s:o}", "id", r->id,
                      "decision", r->decision, "vm", r->vm, "uuid", r->uuid, "source", r->source, "dest", r->dest,
                      "with_temp", r->with_temp, "token", (json_int_t)r->token, "started", rs_json_time(r->started),
-                     "ended", rs_json_time(r->ended), "state", rs_migration_end_name(r->end), "committed", r->is_committed,
-                     "step", r->step, "why", r->why, "steps", steps);
+                     "ended", rs_json_time(r->ended), "state", rs_migration_end_name(r->end), "committed",
+                     r->is_committed, "step", r->step, "why", r->why, "steps", steps);
 }
 
 static enum rs_status migrations_json(rs_journal *j, const struct rs_migration_row *rows, size_t n, json_t **out,
