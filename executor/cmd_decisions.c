@@ -80,11 +80,6 @@ int rs_cmd_decisions(int argc, char **argv, const struct rs_verb *self)
         st = rs_client_call(rs_client_socket(socket), "GET", path, NULL, &answer, &err);
     if (st < 0)
         return rs_cli_fail(self->name, &err);
-    if (as_json)
-        rs_show_json(answer);
-    else if (id)
-        rs_show_decision(answer);
-    else
-        print_list(answer);
+    rs_show_answer(answer, as_json, id ? rs_show_decision : print_list);
     return RS_EXIT_OK;
 }

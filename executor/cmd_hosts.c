@@ -138,11 +138,6 @@ int rs_cmd_hosts(int argc, char **argv, const struct rs_verb *self)
         st = ask(rs_client_socket(socket), host, limit, &answer, &err);
     if (st < 0)
         return rs_cli_fail(self->name, &err);
-    if (as_json)
-        rs_show_json(answer);
-    else if (host)
-        print_host(answer);
-    else
-        print_list(answer);
+    rs_show_answer(answer, as_json, host ? print_host : print_list);
     return RS_EXIT_OK;
 }

@@ -201,3 +201,11 @@ void rs_show_json(const json_t *v)
     if (text)
         puts(text);
 }
+
+void rs_show_answer(const json_t *answer, bool as_json, void (*for_people)(const json_t *))
+{
+    if (as_json)
+        rs_show_json(answer);
+    else
+        for_people(answer);
+}

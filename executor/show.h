@@ -37,5 +37,7 @@ void rs_show_decision(const json_t *decision);
 void rs_show_migration(const json_t *migration);
 /* Prints JSON on stdout as --json does. */
 void rs_show_json(const json_t *v);
+/* What a verb ends with: the daemon's JSON as it stands, or in the form for people. */
+void rs_show_answer(const json_t *answer, bool as_json, void (*for_people)(const json_t *));
 
 #endif
