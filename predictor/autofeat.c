@@ -6,7 +6,7 @@
 
 #include "common/bytes.h"
 #include "common/log.h"
-#include "predictor/newton.h"
+#include "predictor/solver.h"
 
 #define LOG_MAX_MIN 5.0          /* below it log1p changes little */
 #define LOG_SKEW_MIN 1.0         /* a skew from which log1p is tried */
@@ -253,9 +253,9 @@ static enum rs_status fill(struct build *b, struct rs_error *err)
         return rs_error_set(err, RS_ENODATA,
                             "nothing in the file could be a feature: every signal and attribute is "
                             "constant or missing");
-    if (b->p->n_steps > RS_NEWTON_FEATURES_MAX)
+    if (b->p->n_steps > RS_SOLVER_FEATURES_MAX)
         return rs_error_set(err, RS_EUNSUPPORTED, "%u automatic features, at most %d: leave out signals or attributes",
-                            b->p->n_steps, RS_NEWTON_FEATURES_MAX);
+                            b->p->n_steps, RS_SOLVER_FEATURES_MAX);
     return rs_program_finish(b->p, err);
 }
 

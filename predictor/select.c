@@ -9,7 +9,7 @@
 
 #define ALERT_BUDGET 0.01
 #define T_QUANTILE 2.132 /* 95 %, one-sided, of Student's t with RS_FOLDS - 1 = 4 degrees of freedom */
-#define CV_TOLERANCE 1e-6
+#define CV_GRADIENT 1e-5
 #define CV_MAX_ITER 60
 
 struct path {
@@ -37,7 +37,7 @@ struct cv {
     bool *is_held_out;       /* n_rows: validated in its own fold */
     uint32_t *train, *valid; /* rows and places of the fold under way */
     size_t n_train, n_valid;
-    rs_newton *ws;
+    rs_solver *ws;
     double *w;
     struct rs_progress progress;
 };
@@ -49,7 +49,7 @@ static void cv_clear(struct cv *v)
     free(v->train);
     free(v->valid);
     free(v->w);
-    rs_newton_free(v->ws);
+    rs_solver_free(v->ws);
 }
 
 static void list_candidates(struct rs_selection *s, enum rs_learner_choice choice)
@@ -76,7 +76,7 @@ static enum rs_status cv_init(struct cv *v, struct rs_error *err)
     v->w = rs_alloc(v->m->d + 1, sizeof *v->w);
     if (!v->z || !v->is_held_out || !v->train || !v->valid || !v->w)
         return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
-    return rs_newton_new(n, v->m->d, &v->ws, err);
+    return rs_solver_new(n, v->m->d, &v->ws, err);
 }
 
 static void part_rows(struct cv *v, unsigned fold)
@@ -118,15 +118,19 @@ static enum rs_status fit_fold(struct cv *v, struct rs_error *err)
         n_positive += v->m->y[v->train[i]];
     for (size_t c = 0; c < v->out->n; c++) {
         struct rs_candidate *cand = &v->out->candidates[c];
-        struct rs_problem p = { .x = v->m->x, .y = v->m->y, .rows = v->train, .n = v->n_train, .d = v->m->d };
+        struct rs_problem p = {
+            .x = v->m->x, .y = v->m->y, .rows = v->train, .n = v->n_train, .d = v->m->d, .stride = v->m->d
+        };
         rs_candidate_weights(cand, (double)n_positive, (double)(v->n_train - n_positive), v->f->weight_negative, &p);
         bool goes_on = c && cand[-1].learner == cand->learner && cand[-1].is_balanced == cand->is_balanced;
         if (!goes_on)
             start_at_base_rate(v->w, p.d, p.weight_positive * (double)n_positive,
                                p.weight_negative * (double)(v->n_train - n_positive));
-        struct rs_fit_options opt = { cand->learner, cand->C, CV_TOLERANCE, CV_MAX_ITER };
+        struct rs_fit_options opt = {
+            .learner = cand->learner, .C = cand->C, .rel_gradient = CV_GRADIENT, .max_iter = CV_MAX_ITER
+        };
         struct rs_fit_report fit;
-        enum rs_status st = rs_newton_fit(v->ws, &p, &opt, v->w, &fit, err);
+        enum rs_status st = rs_solver_fit(v->ws, &p, &opt, v->w, &fit, err);
         if (st < 0)
             return st;
         cand->has_converged &= fit.has_converged;

@@ -6,7 +6,7 @@
 
 #include "predictor/calibrate.h"
 #include "predictor/folds.h"
-#include "predictor/newton.h"
+#include "predictor/solver.h"
 
 enum rs_learner_choice { RS_LEARN_AUTO, RS_LEARN_LOGISTIC, RS_LEARN_SVM };
 

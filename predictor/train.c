@@ -6,7 +6,7 @@
 
 #include "predictor/autofeat.h"
 
-#define FINAL_TOLERANCE 1e-10
+#define FINAL_GRADIENT 1e-8
 #define FINAL_MAX_ITER 200
 
 void rs_training_clear(struct rs_training *t)
@@ -70,20 +70,22 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
 static enum rs_status fit_all(const struct rs_matrix *m, const struct rs_folds *f, const struct rs_candidate *c,
                               double *w, struct rs_fit_report *report, struct rs_error *err)
 {
-    RS_AUTO(rs_newton) *ws = NULL;
-    enum rs_status st = rs_newton_new(m->n, m->d, &ws, err);
-    struct rs_fit_options opt = { c->learner, c->C, FINAL_TOLERANCE, FINAL_MAX_ITER };
+    RS_AUTO(rs_solver) *ws = NULL;
+    enum rs_status st = rs_solver_new(m->n, m->d, &ws, err);
+    struct rs_fit_options opt = {
+        .learner = c->learner, .C = c->C, .rel_gradient = FINAL_GRADIENT, .max_iter = FINAL_MAX_ITER
+    };
     double n_positive = (double)m->n_positive, n_negative = (double)(m->n - m->n_positive);
     if (st == RS_OK && f->n_rows < m->n) {
-        struct rs_problem few = { .x = m->x, .y = m->y, .rows = f->rows, .n = f->n_rows, .d = m->d };
+        struct rs_problem few = { .x = m->x, .y = m->y, .rows = f->rows, .n = f->n_rows, .d = m->d, .stride = m->d };
         rs_candidate_weights(c, n_positive, (double)f->n_rows - n_positive, f->weight_negative, &few);
-        st = rs_newton_fit(ws, &few, &opt, w, report, err);
+        st = rs_solver_fit(ws, &few, &opt, w, report, err);
     }
     if (st < 0)
         return st;
-    struct rs_problem all = { .x = m->x, .y = m->y, .n = m->n, .d = m->d };
+    struct rs_problem all = { .x = m->x, .y = m->y, .n = m->n, .d = m->d, .stride = m->d };
     rs_candidate_weights(c, n_positive, n_negative, 1, &all);
-    return rs_newton_fit(ws, &all, &opt, w, report, err);
+    return rs_solver_fit(ws, &all, &opt, w, report, err);
 }
 
 static enum rs_status fill_meta(const struct rs_train_options *opt, const struct rs_matrix *m, double threshold,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The solvers: a table's fit meets its log odds, the gradient at the answer is zero by finite differences, separable
  * data stay finite, weights equal copies, and the answer does not depend on the start. */
-#include "predictor/newton.h"
+#include "predictor/solver.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -14,12 +14,12 @@
 
 static double fit(const struct rs_problem *p, enum rs_learner learner, double C, double *w)
 {
-    RS_AUTO(rs_newton) *ws = NULL;
-    struct rs_fit_options opt = { learner, C, 1e-14, 200 };
+    RS_AUTO(rs_solver) *ws = NULL;
+    struct rs_fit_options opt = { .learner = learner, .C = C, .rel_gradient = 1e-11, .max_iter = 200 };
     struct rs_fit_report report;
     struct rs_error err = RS_ERROR_INIT;
-    assert_int_equal(rs_newton_new(p->n, p->d, &ws, &err), RS_OK);
-    if (rs_newton_fit(ws, p, &opt, w, &report, &err) != RS_OK)
+    assert_int_equal(rs_solver_new(p->n, p->d, &ws, &err), RS_OK);
+    if (rs_solver_fit(ws, p, &opt, w, &report, &err) != RS_OK)
         fail_msg("%s", err.msg);
     assert_true(report.has_converged);
     return report.objective;
@@ -75,7 +75,7 @@ static void test_table_meets_log_odds(void **unused)
                 x[n] = (float)a;
                 y[n++] = (uint8_t)b;
             }
-    struct rs_problem p = { .x = x, .y = y, .n = n, .d = 1, .weight_positive = 1, .weight_negative = 1 };
+    struct rs_problem p = { .x = x, .y = y, .n = n, .d = 1, .stride = 1, .weight_positive = 1, .weight_negative = 1 };
     double w[2] = { 0, 0 };
     fit(&p, RS_LOGISTIC, 1e7, w);
     assert_true(fabs(w[1] - log(37.0 / 123)) < 1e-6);
@@ -88,7 +88,9 @@ static void check_gradient(enum rs_learner learner, double C)
     static uint8_t y[N];
     double w[D + 1] = { 0 };
     make(x, y);
-    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .weight_positive = 2.385, .weight_negative = 0.731 };
+    struct rs_problem p = {
+        .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 2.385, .weight_negative = 0.731
+    };
     double f = fit(&p, learner, C, w);
     assert_true(fabs(f - objective(&p, learner, C, w)) < 1e-9 * f);
     for (size_t j = 0; j <= D; j++) {
@@ -118,7 +120,7 @@ static void test_start_does_not_matter(void **unused)
     static float x[N * D];
     static uint8_t y[N];
     make(x, y);
-    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .weight_positive = 1, .weight_negative = 1 };
+    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1 };
     for (int learner = RS_LOGISTIC; learner <= RS_LINEAR_SVM; learner++) {
         double a[D + 1] = { 0 }, b[D + 1];
         for (size_t j = 0; j <= D; j++)
@@ -142,9 +144,11 @@ static void test_weights_are_copies(void **unused)
     for (uint32_t i = 0; i < N; i++)
         for (int k = 0; k <= y[i]; k++)
             rows[n++] = i;
-    struct rs_problem once = { .x = x, .y = y, .n = N, .d = D, .weight_positive = 2, .weight_negative = 1 };
+    struct rs_problem once = {
+        .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 2, .weight_negative = 1
+    };
     struct rs_problem twice = {
-        .x = x, .y = y, .rows = rows, .n = n, .d = D, .weight_positive = 1, .weight_negative = 1
+        .x = x, .y = y, .rows = rows, .n = n, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1
     };
     double a[D + 1] = { 0 }, b[D + 1] = { 0 };
     fit(&once, RS_LOGISTIC, 1, a);
@@ -158,7 +162,7 @@ static void test_separable_data_stay_finite(void **unused)
     (void)unused;
     static const float x[] = { -2, -1.5f, -1, 1, 1.25f, 3 };
     static const uint8_t y[] = { 0, 0, 0, 1, 1, 1 };
-    struct rs_problem p = { .x = x, .y = y, .n = 6, .d = 1, .weight_positive = 1, .weight_negative = 1 };
+    struct rs_problem p = { .x = x, .y = y, .n = 6, .d = 1, .stride = 1, .weight_positive = 1, .weight_negative = 1 };
     double w[2] = { 0, 0 }, v[2] = { 0, 0 };
     fit(&p, RS_LOGISTIC, 1000, w);
     fit(&p, RS_LINEAR_SVM, 1000, v);
@@ -173,7 +177,7 @@ static void test_same_bits_again(void **unused)
     static float x[N * D];
     static uint8_t y[N];
     make(x, y);
-    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .weight_positive = 1, .weight_negative = 1 };
+    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1 };
     double a[D + 1] = { 0 }, b[D + 1] = { 0 };
     fit(&p, RS_LOGISTIC, 0.1, a);
     fit(&p, RS_LOGISTIC, 0.1, b);
@@ -183,9 +187,9 @@ static void test_same_bits_again(void **unused)
 static void test_too_many_features(void **unused)
 {
     (void)unused;
-    rs_newton *ws = NULL;
+    rs_solver *ws = NULL;
     struct rs_error err = RS_ERROR_INIT;
-    assert_int_equal(rs_newton_new(10, RS_NEWTON_FEATURES_MAX + 1, &ws, &err), RS_EUNSUPPORTED);
+    assert_int_equal(rs_solver_new(10, RS_SOLVER_FEATURES_MAX + 1, &ws, &err), RS_EUNSUPPORTED);
     assert_string_equal(err.msg, "2049 features, at most 2048: leave out signals or attributes");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Newton's method with backtracking for L2-penalised linear classifiers. A pass over the rows yields gradient and
  * Hessian; the line search then needs only the products with the step, one number a row. */
-#include "predictor/newton.h"
+#include "predictor/solver.h"
 
 #include <gsl/gsl_blas.h>
 #include <gsl/gsl_errno.h>
@@ -15,8 +15,9 @@
 #define LANES 8        /* columns are padded to a multiple, so that inner loops have no rest */
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
+#define DECREMENT 1e-3 /* of rel_gradient */
 
-struct rs_newton {
+struct rs_solver {
     size_t n_max, d, width; /* width: d + 1 padded */
     double *z, *dz;         /* n_max: w . x and step . x */
     double *trial;          /* width */
@@ -29,7 +30,7 @@ struct rs_newton {
     size_t n_block, n_unflushed;
 };
 
-void rs_newton_free(rs_newton *ws)
+void rs_solver_free(rs_solver *ws)
 {
     if (!ws)
         return;
@@ -45,13 +46,13 @@ void rs_newton_free(rs_newton *ws)
     free(ws);
 }
 
-enum rs_status rs_newton_new(size_t n_max, size_t d, rs_newton **out, struct rs_error *err)
+enum rs_status rs_solver_new(size_t n_max, size_t d, rs_solver **out, struct rs_error *err)
 {
-    if (d > RS_NEWTON_FEATURES_MAX)
+    if (d > RS_SOLVER_FEATURES_MAX)
         return rs_error_set(err, RS_EUNSUPPORTED, "%zu features, at most %d: leave out signals or attributes", d,
-                            RS_NEWTON_FEATURES_MAX);
+                            RS_SOLVER_FEATURES_MAX);
     gsl_set_error_handler_off();
-    RS_AUTO(rs_newton) *ws = rs_alloc(1, sizeof *ws);
+    RS_AUTO(rs_solver) *ws = rs_alloc(1, sizeof *ws);
     if (!ws)
         return rs_error_set(err, RS_ENOMEM, "fit");
     ws->n_max = n_max;
@@ -121,19 +122,30 @@ static void slopes_of(enum rs_learner learner, double margin, double *first, dou
     *second = gap > 0 ? 2 : 0;
 }
 
-static double objective(const rs_newton *ws, const struct rs_problem *p, const struct rs_fit_options *opt,
+static double weight_of(const struct rs_problem *p, size_t r)
+{
+    return (p->y[r] ? p->weight_positive : p->weight_negative) * (p->row_weight ? (double)p->row_weight[r] : 1.0);
+}
+
+static double penalty_of(const struct rs_problem *p, const struct rs_fit_options *opt, size_t j)
+{
+    if (j == p->d)
+        return opt->bias == RS_BIAS_FREE ? 0 : 1;
+    return p->penalty ? p->penalty[j] : 1;
+}
+
+static double objective(const rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt,
                         const double *w, double t)
 {
-    double losses[2] = { 0, 0 };
+    double loss = 0, penalty = 0;
     for (size_t i = 0; i < p->n; i++) {
-        bool is_positive = p->y[row_of(p, i)];
+        size_t r = row_of(p, i);
         double z = ws->z[i] + t * ws->dz[i];
-        losses[is_positive] += loss_of(opt->learner, is_positive ? z : -z);
+        loss += weight_of(p, r) * loss_of(opt->learner, p->y[r] ? z : -z);
     }
-    double penalty = 0;
-    for (size_t j = 0; j < p->d; j++)
-        penalty += w[j] * w[j];
-    return penalty / 2 + opt->C * (p->weight_negative * losses[0] + p->weight_positive * losses[1]);
+    for (size_t j = 0; j <= p->d; j++)
+        penalty += penalty_of(p, opt, j) * w[j] * w[j];
+    return penalty / 2 + opt->C * loss;
 }
 
 /* part += sum over the block of scale x x', lower triangle in strips of LANES columns. Elements keep their own order of
@@ -169,7 +181,7 @@ static void add_block_plain(float *part, const float *block, const float *scale,
     add_block(part, block, scale, width);
 }
 
-static void flush_part(rs_newton *ws)
+static void flush_part(rs_solver *ws)
 {
     for (size_t j = 0; j <= ws->d; j++)
         for (size_t k = 0; k <= j; k++) {
@@ -179,7 +191,7 @@ static void flush_part(rs_newton *ws)
     ws->n_unflushed = 0;
 }
 
-static void close_block(rs_newton *ws)
+static void close_block(rs_solver *ws)
 {
     for (size_t b = ws->n_block; b < BLOCK; b++)
         ws->scale[b] = 0;
@@ -195,7 +207,7 @@ static void close_block(rs_newton *ws)
         flush_part(ws);
 }
 
-static void add_hessian_row(rs_newton *ws, const float *x, double h)
+static void add_hessian_row(rs_solver *ws, const float *x, double h)
 {
     float *to = ws->block + ws->n_block * ws->width;
     memcpy(to, x, ws->d * sizeof *x);
@@ -206,7 +218,7 @@ static void add_hessian_row(rs_newton *ws, const float *x, double h)
 }
 
 /* Sets gradient and Hessian at w, of whose products with the rows z holds. */
-static void derive(rs_newton *ws, const struct rs_problem *p, const struct rs_fit_options *opt, const double *w)
+static void derive(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, const double *w)
 {
     size_t d = p->d;
     double *g = ws->trial;
@@ -216,11 +228,11 @@ static void derive(rs_newton *ws, const struct rs_problem *p, const struct rs_fi
     for (size_t i = 0; i < p->n; i++) {
         size_t r = row_of(p, i);
         double s = p->y[r] ? 1 : -1, first, second;
-        double c = opt->C * (p->y[r] ? p->weight_positive : p->weight_negative);
+        double c = opt->C * weight_of(p, r);
         slopes_of(opt->learner, s * ws->z[i], &first, &second);
         if (first == 0 && second == 0)
             continue;
-        const float *x = p->x + r * d;
+        const float *x = p->x + r * p->stride;
         double slope = c * s * first;
         for (size_t j = 0; j < d; j++)
             g[j] += slope * (double)x[j];
@@ -230,17 +242,22 @@ static void derive(rs_newton *ws, const struct rs_problem *p, const struct rs_fi
     close_block(ws);
     flush_part(ws);
     for (size_t j = 0; j <= d; j++) {
-        gsl_vector_set(ws->gradient, j, g[j] + (j < d ? w[j] : 0));
+        gsl_vector_set(ws->gradient, j, g[j] + penalty_of(p, opt, j) * w[j]);
         for (size_t k = 0; k <= j; k++)
             gsl_matrix_set(ws->hessian, j, k, ws->sum[j * ws->width + k]);
         /* the penalty; a trace of it on the intercept keeps a problem with no active row solvable */
         double *diagonal = gsl_matrix_ptr(ws->hessian, j, j);
-        *diagonal += j < d ? 1 : 1e-9 * (1 + *diagonal);
+        *diagonal += penalty_of(p, opt, j) + 1e-9 * (1 + *diagonal);
     }
+    if (opt->bias != RS_BIAS_NONE)
+        return;
+    gsl_vector_set(ws->gradient, d, 0);
+    for (size_t k = 0; k <= d; k++)
+        gsl_matrix_set(ws->hessian, d, k, k == d);
 }
 
 /* Solves H step = -gradient; returns the slope gradient . step, which is negative, or NaN where H is not positive. */
-static double solve(rs_newton *ws)
+static double solve(rs_solver *ws)
 {
     if (gsl_linalg_cholesky_decomp1(ws->hessian) != GSL_SUCCESS)
         return NAN;
@@ -255,11 +272,11 @@ static double solve(rs_newton *ws)
 static void multiply(const struct rs_problem *p, const double *w, double *out)
 {
     for (size_t i = 0; i < p->n; i++)
-        out[i] = rs_linear_z(w, p->x + row_of(p, i) * p->d, p->d);
+        out[i] = rs_linear_z(w, p->x + row_of(p, i) * p->stride, p->d);
 }
 
 /* Backtracking (Armijo) along the step; moves w and z. False where no step length lowers f. */
-static bool search(rs_newton *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w, double slope,
+static bool search(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w, double slope,
                    double *f)
 {
     double t = 1;
@@ -278,11 +295,15 @@ static bool search(rs_newton *ws, const struct rs_problem *p, const struct rs_fi
     return false;
 }
 
-enum rs_status rs_newton_fit(rs_newton *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w,
+enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w,
                              struct rs_fit_report *out, struct rs_error *err)
 {
     *out = (struct rs_fit_report){ .iterations = 0 };
+    if (opt->l1_ratio != 0)
+        return rs_error_set(err, RS_EUNSUPPORTED, "elastic net");
     multiply(p, w, ws->z);
+    for (size_t i = 0; p->offset && i < p->n; i++)
+        ws->z[i] += p->offset[row_of(p, i)];
     memset(ws->dz, 0, p->n * sizeof *ws->dz);
     double f = objective(ws, p, opt, w, 0);
     while (out->iterations < opt->max_iter && !out->has_converged) {
@@ -293,7 +314,7 @@ enum rs_status rs_newton_fit(rs_newton *ws, const struct rs_problem *p, const st
         if (!isfinite(slope))
             return rs_error_set(err, RS_EINTERNAL, "fit with C = %g: the Hessian is not positive definite", opt->C);
         out->iterations++;
-        if (-slope / 2 <= opt->tolerance * f) {
+        if (-slope / 2 <= opt->rel_gradient * DECREMENT * f) {
             out->has_converged = true;
             break;
         }
