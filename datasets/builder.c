@@ -3,6 +3,7 @@
 #include "builder.h"
 
 #include <libgen.h>
+#include <math.h>
 
 #include "datasets/builder_private.h"
 
@@ -291,10 +292,16 @@ enum rs_status rs_builder_maintenance(rs_builder *b, const char *entity, int64_t
     return st == RS_OK ? add_span(b, entity, RS_REF_MAINTENANCE, record, err) : st;
 }
 
+enum rs_status rs_builder_truth_value(rs_builder *b, const char *entity, int64_t time, const char *cause, double value,
+                                      struct rs_error *err)
+{
+    struct rs_span_record record = { .start = time, .end = time, .value = value };
+    enum rs_status st = code_of(&b->truth_causes, "cause", cause, &record.code, err);
+    return st == RS_OK ? add_span(b, entity, RS_REF_TRUTH, record, err) : st;
+}
+
 enum rs_status rs_builder_truth(rs_builder *b, const char *entity, int64_t time, const char *cause,
                                 struct rs_error *err)
 {
-    struct rs_span_record record = { .start = time, .end = time };
-    enum rs_status st = code_of(&b->truth_causes, "cause", cause, &record.code, err);
-    return st == RS_OK ? add_span(b, entity, RS_REF_TRUTH, record, err) : st;
+    return rs_builder_truth_value(b, entity, time, cause, NAN, err);
 }

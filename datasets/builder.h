@@ -87,6 +87,9 @@ enum rs_status rs_builder_maintenance(rs_builder *b, const char *entity, int64_t
 /* The simulator's truth: why an entity failed (or "none"), for evaluation only; never a feature. */
 enum rs_status rs_builder_truth(rs_builder *b, const char *entity, int64_t time, const char *cause,
                                 struct rs_error *err);
+/* The same with a number: a true rate. NaN is none. */
+enum rs_status rs_builder_truth_value(rs_builder *b, const char *entity, int64_t time, const char *cause, double value,
+                                      struct rs_error *err);
 
 /* Merges, writes, fsyncs, renames. RS_ENOSPACE and RS_EIO leave path as it was. RS_ECANCELLED where interrupted. */
 enum rs_status rs_builder_finish(rs_builder *b, struct rs_builder_counts *out, struct rs_error *err);

@@ -49,6 +49,7 @@ struct rs_placement_record {
 };
 struct rs_span_record { /* maintenance, truth */
     int64_t start, end;
+    double value; /* truth */
     int32_t code;
 };
 

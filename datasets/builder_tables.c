@@ -229,7 +229,8 @@ static enum rs_status write_truth(rs_builder *b, rs_h5 *h, rs_sorter *rows, stru
 {
     static const struct column columns[] = { { "/truth/entity", RS_H5_I64 },
                                              { "/truth/time", RS_H5_I64 },
-                                             { "/truth/cause", RS_H5_I32 } };
+                                             { "/truth/cause", RS_H5_I32 },
+                                             { "/truth/value", RS_H5_F64 } };
     auto_table t = { .n = 0 };
     rs_auto_ranking causes = { 0 };
     struct rs_sort_record r;
@@ -244,7 +245,7 @@ static enum rs_status write_truth(rs_builder *b, rs_h5 *h, rs_sorter *rows, stru
         struct rs_span_record span;
         memcpy(&span, r.payload, sizeof span);
         int32_t cause = ranked(&causes, span.code);
-        st = table_put(&t, (const void *[]){ &r.key[1], &span.start, &cause }, err);
+        st = table_put(&t, (const void *[]){ &r.key[1], &span.start, &cause, &span.value }, err);
     }
     return st < 0 ? st : table_finish(&t, err);
 }

@@ -95,10 +95,12 @@ static enum rs_status check_truth(rs_fleet *f, struct rs_error *err)
         { "/truth/entity", RS_H5_I64, INDEX, NULL, f->info.n_entities },
         { "/truth/time", RS_H5_I64, ASCENDING, NULL, 0 },
         { "/truth/cause", RS_H5_I32, CODE, "/truth/causes", 0 },
+        { "/truth/value", RS_H5_F64, ANY, NULL, 0 }, /* absent in older files */
     };
+    size_t n_columns = RS_LEN(columns) - !rs_h5_has(f->file, "/truth/value");
     RS_AUTO(rs_h5_data) *d = NULL;
     enum rs_status st = rs_h5_data_open(f->file, "/truth/entity", RS_H5_I64, 0, &d, err);
-    return st == RS_OK ? check_table(f, columns, RS_LEN(columns), rs_h5_rows(d), err) : st;
+    return st == RS_OK ? check_table(f, columns, n_columns, rs_h5_rows(d), err) : st;
 }
 
 static enum rs_status check_all(rs_fleet *f, struct rs_error *err)

@@ -7,13 +7,63 @@
 #include "common/cli.h"
 #include "common/progress.h"
 #include "datasets/simulate_host.h"
+#include "datasets/simulate_plain.h"
+
+static const char *const scenario_names[RS_SIM_SCENARIOS] = { "fleet", "cohorts", "pooling", "bench" };
+
+const char *rs_sim_scenario_name(enum rs_sim_scenario s)
+{
+    return scenario_names[s];
+}
+
+enum rs_status rs_sim_scenario_parse(const char *word, enum rs_sim_scenario *out, struct rs_error *err)
+{
+    for (size_t i = 0; i < RS_SIM_SCENARIOS; i++)
+        if (rs_streq(word, scenario_names[i])) {
+            *out = (enum rs_sim_scenario)i;
+            return RS_OK;
+        }
+    return rs_error_set(err, RS_EUSAGE, "--scenario: %s: fleet, cohorts, pooling or bench needed", word);
+}
 
 void rs_simulate_defaults(struct rs_simulate_options *opt)
 {
     *opt = (struct rs_simulate_options){
-        .n_hosts = 200, .n_days = 90, .seed = 1, .interval_s = RS_DAY_S, .failure_rate = 1.8, .vms_per_host = 4
+        .n_hosts = 200,
+        .n_days = 90,
+        .seed = 1,
+        .interval_s = RS_DAY_S,
+        .failure_rate = 1.8,
+        .vms_per_host = 4,
+        .n_rows = 1000000,
+        .model_sd = 0.4,
+        .firmware_sd = 0.4,
+        .slope_sd = 0.2,
     };
     opt->start_s = rs_days_from_civil(2026, 1, 1) * RS_DAY_S;
+}
+
+static bool is_within(double x, double low, double high)
+{
+    return isfinite(x) && x >= low && x <= high;
+}
+
+static enum rs_status check_effects(const struct rs_simulate_options *opt, struct rs_error *err)
+{
+    const struct {
+        const char *name;
+        double value, max;
+    } limits[] = { { "batch-effect", opt->batch_effect, RS_SIMULATE_EFFECT_MAX },
+                   { "firmware-effect", opt->firmware_effect, RS_SIMULATE_EFFECT_MAX },
+                   { "pair-effect", opt->pair_effect, RS_SIMULATE_EFFECT_MAX },
+                   { "share", opt->share, RS_SIMULATE_SHARE_MAX },
+                   { "model-sd", opt->model_sd, 3 },
+                   { "firmware-sd", opt->firmware_sd, 3 },
+                   { "slope-sd", opt->slope_sd, 3 } };
+    for (size_t i = 0; i < RS_LEN(limits); i++)
+        if (!is_within(limits[i].value, 0, limits[i].max))
+            return rs_error_set(err, RS_EINVAL, "--%s: 0 to %g needed", limits[i].name, limits[i].max);
+    return RS_OK;
 }
 
 static enum rs_status check(const struct rs_simulate_options *opt, struct rs_error *err)
@@ -28,7 +78,9 @@ static enum rs_status check(const struct rs_simulate_options *opt, struct rs_err
         return rs_error_set(err, RS_EINVAL, "--failure-rate: 0 to 100 failures a host and year needed");
     if (!isfinite(opt->vms_per_host) || opt->vms_per_host < 0 || opt->vms_per_host > 1000)
         return rs_error_set(err, RS_EINVAL, "--vms-per-host: 0 to 1000 needed");
-    return RS_OK;
+    if (opt->n_rows < 1 || opt->n_rows > RS_SIMULATE_ROWS_MAX)
+        return rs_error_set(err, RS_EINVAL, "--rows: 1 to %d needed", RS_SIMULATE_ROWS_MAX);
+    return check_effects(opt, err);
 }
 
 /* Failures as operators record them, and the truth beside them. */
@@ -83,18 +135,14 @@ static enum rs_status write_host(const struct rs_simulate_options *opt, uint64_t
     return st < 0 ? st : rs_sim_vms_write(opt, h, b, counts, err);
 }
 
-enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b, struct rs_simulate_counts *out,
-                           struct rs_error *err)
+static enum rs_status simulate_fleet(const struct rs_simulate_options *opt, rs_builder *b,
+                                     struct rs_simulate_counts *out, struct rs_error *err)
 {
     struct rs_sim_host host = { 0 };
     struct rs_sim_signals signals = { 0 };
     struct rs_progress progress;
-    *out = (struct rs_simulate_counts){ 0 };
-    enum rs_status st = check(opt, err);
-    if (st < 0)
-        return st;
     rs_progress_start(&progress, "simulate", "hosts", opt->n_hosts, opt->is_quiet);
-    st = rs_sim_signals_declare(b, &signals, err);
+    enum rs_status st = rs_sim_signals_declare(b, &signals, err);
     for (uint64_t i = 0; i < opt->n_hosts && st == RS_OK; i++) {
         rs_progress_update(&progress, i, NULL);
         st = write_host(opt, i, &host, &signals, out, err);
@@ -105,4 +153,22 @@ enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b,
     rs_sim_host_clear(&host);
     rs_sim_signals_clear(&signals);
     return st;
+}
+
+enum rs_status rs_simulate(const struct rs_simulate_options *opt, rs_builder *b, struct rs_simulate_counts *out,
+                           struct rs_error *err)
+{
+    *out = (struct rs_simulate_counts){ 0 };
+    enum rs_status st = check(opt, err);
+    if (st < 0)
+        return st;
+    switch (opt->scenario) {
+    case RS_SIM_BENCH:
+        return rs_sim_bench_write(opt, b, err);
+    case RS_SIM_COHORTS:
+    case RS_SIM_POOLING:
+        return rs_sim_plain_write(opt, b, out, err);
+    default:
+        return simulate_fleet(opt, b, out, err);
+    }
 }

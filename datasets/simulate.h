@@ -11,8 +11,24 @@
 
 #define RS_SIMULATE_HOSTS_MAX 10000000
 #define RS_SIMULATE_DAYS_MAX 3650
+#define RS_SIMULATE_ROWS_MAX 1000000000
+#define RS_SIMULATE_SHARE_MAX 0.3
+#define RS_SIMULATE_EFFECT_MAX 100.0
+
+enum rs_sim_scenario {
+    RS_SIM_FLEET,   /* hosts with parts, signs before failures, VMs */
+    RS_SIM_COHORTS, /* bare hosts; known effects of batch, firmware and of a pair of attributes */
+    RS_SIM_POOLING, /* bare hosts in many small cohorts whose rates are drawn around their parents' */
+    RS_SIM_BENCH,   /* labelled rows of 40 signals, made quickly */
+    RS_SIM_SCENARIOS
+};
 
 struct rs_simulate_options {
+    enum rs_sim_scenario scenario;
+    uint64_t n_rows; /* bench */
+    /* Rate ratios of the flawed hosts and their share of all; 0: what docs/simulator.md says of the scenario. */
+    double batch_effect, firmware_effect, pair_effect, share;
+    double model_sd, firmware_sd, slope_sd; /* pooling: of log rates and slopes around those of the parent */
     uint64_t n_hosts, n_days, seed;
     int64_t start_s;
     int64_t interval_s;  /* between samples */
@@ -20,6 +36,10 @@ struct rs_simulate_options {
     double vms_per_host; /* on average */
     bool is_quiet;
 };
+
+/* "fleet", "cohorts", "pooling", "bench". RS_EUSAGE. */
+enum rs_status rs_sim_scenario_parse(const char *word, enum rs_sim_scenario *out, struct rs_error *err);
+const char *rs_sim_scenario_name(enum rs_sim_scenario s);
 
 struct rs_simulate_counts {
     uint64_t failures;    /* within the days simulated */

@@ -65,6 +65,26 @@ static const struct {
     { RS_SIM_DIMM, "/dimm3" }, { RS_SIM_DISK, "/disk0" }, { RS_SIM_DISK, "/disk1" }, { RS_SIM_FAN, "/fan0" },
 };
 
+static double batch_ratio(const struct rs_simulate_options *opt)
+{
+    return opt->batch_effect > 0 ? opt->batch_effect : BATCH_RATIO;
+}
+
+static double firmware_ratio(const struct rs_simulate_options *opt)
+{
+    return opt->firmware_effect > 0 ? opt->firmware_effect : FIRMWARE_RATIO;
+}
+
+static double batch_share(const struct rs_simulate_options *opt)
+{
+    return opt->share > 0 ? opt->share : BATCH_SHARE;
+}
+
+static double firmware_share(const struct rs_simulate_options *opt)
+{
+    return opt->share > 0 ? opt->share : FIRMWARE_SHARE;
+}
+
 #define PICK(r, array) (&(array)[rs_random_below((r), RS_LEN(array))])
 
 void rs_sim_host_id(const struct rs_simulate_options *opt, uint64_t index, char id[RS_SIM_ID_MAX])
@@ -95,10 +115,10 @@ static void make_part(struct rs_random *r, struct rs_sim_part *p)
     }
 }
 
-static void make_platform(struct rs_random *r, struct rs_sim_host *h)
+static void make_platform(const struct rs_simulate_options *opt, struct rs_random *r, struct rs_sim_host *h)
 {
     /* The bad firmware runs on that share of all hosts, so on more of its own platform's. */
-    double bad = FIRMWARE_SHARE * (double)RS_LEN(platforms);
+    double bad = firmware_share(opt) * (double)RS_LEN(platforms);
     size_t i = rs_random_below(r, RS_LEN(platforms));
     h->cpu = platforms[i].cpu;
     h->parts[0].model = platforms[i].model;
@@ -114,7 +134,7 @@ static void make_parts(const struct rs_simulate_options *opt, struct rs_sim_host
     char host_id[RS_SIM_ID_MAX];
     rs_random_stream(&r, opt->seed, "host", h->index);
     rs_sim_host_id(opt, h->index, host_id);
-    h->is_bad_batch = rs_random_chance(&r, BATCH_SHARE);
+    h->is_bad_batch = rs_random_chance(&r, batch_share(opt));
     h->batch = h->is_bad_batch ? bad_batch : *PICK(&r, batches);
     h->age_days = floor(rs_random_uniform(&r) * AGE_MAX_DAYS);
     snprintf(h->rack, sizeof h->rack, "rack-%03llu", (unsigned long long)(h->index / HOSTS_PER_RACK));
@@ -123,7 +143,7 @@ static void make_parts(const struct rs_simulate_options *opt, struct rs_sim_host
         p->type = parts[i].type;
         snprintf(p->id, sizeof p->id, "%.32s%s", host_id, parts[i].suffix);
         if (p->type == RS_SIM_HOST)
-            make_platform(&r, h);
+            make_platform(opt, &r, h);
         else
             make_part(&r, p);
     }
@@ -132,12 +152,12 @@ static void make_parts(const struct rs_simulate_options *opt, struct rs_sim_host
 /* ---- how it fails ---- */
 
 /* How much more often a fleet fails for its flaws: sum of share x (1 + flawed hosts x (ratio - 1)). */
-static double flaw_burden(void)
+static double flaw_burden(const struct rs_simulate_options *opt)
 {
     double sum = 0;
     for (size_t k = 0; k < RS_SIM_KINDS; k++) {
-        double more = rs_sim_kinds[k].flaw == RS_SIM_BAD_BATCH      ? BATCH_SHARE * (BATCH_RATIO - 1)
-                      : rs_sim_kinds[k].flaw == RS_SIM_BAD_FIRMWARE ? FIRMWARE_SHARE * (FIRMWARE_RATIO - 1)
+        double more = rs_sim_kinds[k].flaw == RS_SIM_BAD_BATCH      ? batch_share(opt) * (batch_ratio(opt) - 1)
+                      : rs_sim_kinds[k].flaw == RS_SIM_BAD_FIRMWARE ? firmware_share(opt) * (firmware_ratio(opt) - 1)
                                                                     : 0;
         sum += rs_sim_kinds[k].share * (1 + more);
     }
@@ -150,9 +170,9 @@ static double rate_a_day(const struct rs_simulate_options *opt, const struct rs_
 {
     bool has_flaw =
         (k->flaw == RS_SIM_BAD_BATCH && h->is_bad_batch) || (k->flaw == RS_SIM_BAD_FIRMWARE && h->is_bad_firmware);
-    double ratio = k->flaw == RS_SIM_BAD_BATCH ? BATCH_RATIO : FIRMWARE_RATIO;
+    double ratio = k->flaw == RS_SIM_BAD_BATCH ? batch_ratio(opt) : firmware_ratio(opt);
     double aging = 0.5 + h->age_days / AGE_MAX_DAYS; /* 0.5 .. 1.5, 1 on average */
-    *out_sound = opt->failure_rate / flaw_burden() / DAYS_A_YEAR * k->share * aging;
+    *out_sound = opt->failure_rate / flaw_burden(opt) / DAYS_A_YEAR * k->share * aging;
     return *out_sound * (has_flaw ? ratio : 1);
 }
 

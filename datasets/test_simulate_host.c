@@ -89,12 +89,35 @@ static void rates_and_flaws_are_as_documented(void **state)
     assert_true(fabs(ratio - 4) < 4 * 4 * sqrt(1 / parts_in + 1 / parts_out));
 }
 
+/* The effects asked for, at a share of 20 %: the tolerance is four standard deviations of the counts at hand. */
+static void effects_and_shares_can_be_chosen(void **state)
+{
+    (void)state;
+    struct rs_simulate_options opt = fleet(4000);
+    struct rs_sim_host h = { 0 };
+    double n[2] = { 0 }, failures[2] = { 0 };
+    opt.share = 0.2;
+    opt.batch_effect = 2.5;
+    opt.firmware_effect = 1;
+    for (uint64_t i = 0; i < opt.n_hosts; i++) {
+        assert_int_equal(rs_sim_host_make(&opt, i, &h, NULL), RS_OK);
+        n[h.is_bad_batch]++;
+        for (size_t k = 0; k < h.n_outages && h.outages[k].time < rs_sim_end(&opt); k++)
+            failures[h.is_bad_batch] += rs_sim_kinds[h.outages[k].kind].flaw == RS_SIM_BAD_BATCH;
+    }
+    rs_sim_host_clear(&h);
+    assert_true(fabs(n[1] - 800) < 4 * sqrt(0.2 * 0.8 * 4000));
+    double ratio = failures[1] / n[1] / (failures[0] / n[0]);
+    assert_true(fabs(ratio - 2.5) < 4 * 2.5 * sqrt(1 / failures[0] + 1 / failures[1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_is_the_same_in_a_larger_fleet),
         cmocka_unit_test(outages_follow_each_other_and_signs_come_before),
         cmocka_unit_test(rates_and_flaws_are_as_documented),
+        cmocka_unit_test(effects_and_shares_can_be_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,44 @@ assert set(text(f["vms/classes"])) == {"standard", "gold", "batch"}
 assert set(text(f["reboots/causes"])) == {"user", "guest", "operator", "update"}
 P
 
+# The other scenarios: counts lie within four standard deviations of docs/simulator.md's.
+simulate --scenario cohorts --hosts 1500 --batch-effect 3 --share 0.1 --seed 5 -o cohorts.h5 >/dev/null
+simulate --scenario cohorts --hosts 1500 --batch-effect 3 --share 0.1 --seed 5 -o again.h5 >/dev/null
+cmp cohorts.h5 again.h5
+simulate --scenario pooling --hosts 3000 --interval 7d --seed 5 -o pooling.h5 >/dev/null
+simulate --scenario bench --rows 20000 --seed 5 -o bench.h5 >/dev/null
+"$BIN/reseat-info" cohorts.h5 >/dev/null
+$py - <<'P'
+import h5py, numpy as np
+text = lambda d: [s.decode() if isinstance(s, bytes) else s for s in d[:]]
+def words(f, a): return np.array(text(f["entities/dictionaries/" + a]))[f["entities/attributes/" + a][:]]
+def truth(f):
+    assert (np.sort(f["truth/entity"][:]) == np.arange(len(f["entities/id"]))).all()
+    rate = np.empty(len(f["entities/id"]))
+    rate[f["truth/entity"][:]] = f["truth/value"][:]
+    return rate
+f = h5py.File("cohorts.h5")
+rate, bad = truth(f), words(f, "batch") == "B07"
+assert abs(bad.mean() - 0.1) < 4 * (0.09 / 1500) ** 0.5
+assert np.allclose(rate[bad], 3 * rate[~bad][0]) and np.allclose(rate[~bad], 1.8 / 365.25 / 1.2)
+n, want = len(f["failures/time"]), rate.sum() * 90
+assert abs(n - want) < 4 * want**0.5 + 0.01 * want, (n, want)
+f = h5py.File("pooling.h5")
+rate, firmware = truth(f), words(f, "firmware")
+sizes = np.unique(firmware, return_counts=True)[1]
+assert sizes[:-1].max() <= 200 and np.sort(sizes)[1] >= 20 and len(sizes) > 20  # the last one may be cut short
+n, want = len(f["failures/time"]), rate.sum() * 90
+assert abs(n - want) < 4 * want**0.5 + 0.01 * want, (n, want)
+logs = np.log([rate[firmware == w].mean() for w in np.unique(firmware)])
+assert 0.3 < logs.std() < 0.9  # sqrt(0.4^2 + 0.4^2) = 0.57, and what the slopes add
+f = h5py.File("bench.h5")
+values, label = f["samples/values"][:], f["samples/label"][:]
+assert values.shape == (20000, 40) and abs(label.mean() - 0.005) < 0.003
+zero = (values[:, 20:35] == 0).mean(0)
+assert np.abs(zero - (0.7 + 0.02 * np.arange(15))).max() < 0.02
+assert len(f["entities/dictionaries/cohort"]) == 50 and np.diff(f["samples/offsets"][:].astype(int)).max() == 3
+P
+
 # Export: all samples to the bit; a host with its components in time order; under another name, at another time.
 "$BIN/reseat-export" a.h5 --quiet >all.ndjson
 "$BIN/reseat-export" a.h5 --quiet --entity host-0005 --last 3 --as lab-a --end 2030-01-01T00:00:00Z --ndjson >one.ndjson
@@ -97,6 +135,9 @@ refuse() { # STATUS MESSAGE COMMAND...
 refuse 2 '-o FILE is missing' "$BIN/reseat-simulate" --hosts 3
 refuse 2 '--hosts: 1 to' "$BIN/reseat-simulate" --hosts 0 -o x.h5
 refuse 2 '--interval: 1m to 7d needed' "$BIN/reseat-simulate" --interval 5s -o x.h5
+refuse 2 '--scenario: x: fleet, cohorts' "$BIN/reseat-simulate" --scenario x -o x.h5
+refuse 2 '--share: 0 to 0.3 needed' "$BIN/reseat-simulate" --share 0.5 -o x.h5
+refuse 2 '--rows: 1 to' "$BIN/reseat-simulate" --scenario bench --rows 0 -o x.h5
 refuse 2 '--start: soon' "$BIN/reseat-simulate" --start soon -o x.h5
 refuse 1 'has no entity host-9999' "$BIN/reseat-export" a.h5 --entity host-9999
 refuse 2 '--end: later' "$BIN/reseat-export" a.h5 --end later
