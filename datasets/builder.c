@@ -54,10 +54,12 @@ void rs_builder_free(rs_builder *b)
         free(b->signals[i].unit);
     for (uint32_t i = 0; i < b->column_names.n; i++)
         rs_intern_clear(&b->columns[i].values);
-    struct rs_intern *interns[] = { &b->signal_names,  &b->column_names,      &b->failure_kinds, &b->vm_classes,
-                                    &b->reboot_causes, &b->maintenance_kinds, &b->truth_causes };
+    struct rs_intern *interns[] = { &b->signal_names, &b->column_names, &b->failure_kinds, &b->vm_classes,
+                                    &b->reboot_causes };
     for (size_t i = 0; i < RS_LEN(interns); i++)
         rs_intern_clear(interns[i]);
+    for (size_t i = 0; i < RS_SPAN_TABLES; i++)
+        rs_intern_clear(&b->span_words[i]);
     rs_sorter_free(b->rows);
     rs_sorter_free(b->refs);
     rs_sorter_free(b->vms);
@@ -213,7 +215,7 @@ enum rs_status rs_builder_table(rs_builder *b, rs_sorter **table, struct rs_erro
     return *table ? RS_OK : rs_sorter_new(b->folder, TABLE_MEMORY, table, err);
 }
 
-enum rs_status rs_builder_refer(rs_builder *b, const char *id, size_t id_len, enum rs_ref_tag tag, const void *payload,
+enum rs_status rs_builder_refer(rs_builder *b, const char *id, size_t id_len, unsigned tag, const void *payload,
                                 size_t len, struct rs_error *err)
 {
     uint64_t key[RS_KEY_WORDS];
@@ -277,27 +279,60 @@ enum rs_status rs_builder_reboot(rs_builder *b, const char *vm, int64_t time, co
     return rs_sorter_add(b->reboots, key, words, &code, sizeof code, err);
 }
 
-static enum rs_status add_span(rs_builder *b, const char *entity, enum rs_ref_tag tag, struct rs_span_record record,
-                               struct rs_error *err)
+static enum rs_status add_span(rs_builder *b, const char *entity, enum rs_span_table table, const char *what,
+                               const char *word, struct rs_span_record record, struct rs_error *err)
 {
-    enum rs_status st = mention(b, entity, strlen(entity), err);
-    return st == RS_OK ? rs_builder_refer(b, entity, strlen(entity), tag, &record, sizeof record, err) : st;
+    enum rs_status st = code_of(&b->span_words[table], what, word, &record.code, err);
+    if (st == RS_OK)
+        st = mention(b, entity, strlen(entity), err);
+    if (st < 0)
+        return st;
+    return rs_builder_refer(b, entity, strlen(entity), RS_REF_SPAN + table, &record, sizeof record, err);
 }
 
 enum rs_status rs_builder_maintenance(rs_builder *b, const char *entity, int64_t start, int64_t end, const char *kind,
                                       struct rs_error *err)
 {
-    struct rs_span_record record = { .start = start, .end = end };
-    enum rs_status st = code_of(&b->maintenance_kinds, "maintenance kind", kind, &record.code, err);
-    return st == RS_OK ? add_span(b, entity, RS_REF_MAINTENANCE, record, err) : st;
+    return add_span(b, entity, RS_SPAN_MAINTENANCE, "maintenance kind", kind,
+                    (struct rs_span_record){ .start = start, .end = end }, err);
+}
+
+enum rs_status rs_builder_event(rs_builder *b, const char *entity, int64_t time, const char *kind, struct rs_error *err)
+{
+    if (!kind[0] || time == RS_TIME_NONE)
+        return rs_error_set(err, RS_EINVAL, "%s: an event without a %s", entity, kind[0] ? "time" : "kind");
+    return add_span(b, entity, RS_SPAN_EVENTS, "event kind", kind,
+                    (struct rs_span_record){ .start = time, .end = time }, err);
+}
+
+enum rs_status rs_builder_mitigation(rs_builder *b, const char *entity, int64_t time, int64_t until, const char *kind,
+                                     struct rs_error *err)
+{
+    static const char *const kinds[] = { "drained", "moved", "control" };
+    bool is_known = false;
+    for (size_t i = 0; i < RS_LEN(kinds); i++)
+        is_known |= rs_streq(kind, kinds[i]);
+    if (!is_known)
+        return rs_error_set(err, RS_EINVAL, "%s: mitigation \"%s\": drained, moved or control is wanted", entity, kind);
+    if (time == RS_TIME_NONE || (until != RS_TIME_NONE && until < time))
+        return rs_error_set(err, RS_EINVAL, "%s: a mitigation that ends before it begins", entity);
+    return add_span(b, entity, RS_SPAN_MITIGATIONS, "mitigation", kind,
+                    (struct rs_span_record){ .start = time, .end = until }, err);
+}
+
+enum rs_status rs_builder_control_share(rs_builder *b, double share, struct rs_error *err)
+{
+    if (!(share > 0 && share < 1))
+        return rs_error_set(err, RS_EINVAL, "control share %g: more than 0 and less than 1 is wanted", share);
+    b->control_share = share;
+    return RS_OK;
 }
 
 enum rs_status rs_builder_truth_value(rs_builder *b, const char *entity, int64_t time, const char *cause, double value,
                                       struct rs_error *err)
 {
     struct rs_span_record record = { .start = time, .end = time, .value = value };
-    enum rs_status st = code_of(&b->truth_causes, "cause", cause, &record.code, err);
-    return st == RS_OK ? add_span(b, entity, RS_REF_TRUTH, record, err) : st;
+    return add_span(b, entity, RS_SPAN_TRUTH, "cause", cause, record, err);
 }
 
 enum rs_status rs_builder_truth(rs_builder *b, const char *entity, int64_t time, const char *cause,

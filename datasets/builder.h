@@ -71,7 +71,8 @@ enum rs_status rs_builder_row(rs_builder *b, const struct rs_row *row, struct rs
 enum rs_status rs_builder_failure(rs_builder *b, const char *id, int64_t time, int64_t back, const char *kind,
                                   struct rs_error *err);
 
-/* Side tables; entity and VM are ids. Written sorted by time (placements by VM, then start). */
+/* Side tables; entity and VM are ids. Written sorted by time (placements by VM, then start; events and mitigations by
+ * entity, then time). */
 struct rs_vm {
     const char *id, *vm_class;
     uint32_t vcpus;
@@ -84,6 +85,15 @@ enum rs_status rs_builder_placement(rs_builder *b, const char *vm, const char *h
 enum rs_status rs_builder_reboot(rs_builder *b, const char *vm, int64_t time, const char *cause, struct rs_error *err);
 enum rs_status rs_builder_maintenance(rs_builder *b, const char *entity, int64_t start, int64_t end, const char *kind,
                                       struct rs_error *err);
+/* Something else that happened to an entity: an error logged, an operator's doing. kind is not empty. */
+enum rs_status rs_builder_event(rs_builder *b, const char *entity, int64_t time, const char *kind,
+                                struct rs_error *err);
+/* From time until (RS_TIME_NONE: for good) the entity was out of harm's way: kind "drained", "moved", or "control" for
+ * one that would have been, and was left alone on purpose. RS_EINVAL for other kinds. */
+enum rs_status rs_builder_mitigation(rs_builder *b, const char *entity, int64_t time, int64_t until, const char *kind,
+                                     struct rs_error *err);
+/* The share of the hosts to be mitigated that was left alone, drawn by lot: in (0, 1). RS_EINVAL. */
+enum rs_status rs_builder_control_share(rs_builder *b, double share, struct rs_error *err);
 /* The simulator's truth: why an entity failed (or "none"), for evaluation only; never a feature. */
 enum rs_status rs_builder_truth(rs_builder *b, const char *entity, int64_t time, const char *cause,
                                 struct rs_error *err);

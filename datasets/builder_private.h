@@ -11,6 +11,9 @@
 
 #define RS_ID_MAX 255
 
+/* Tables of things that happened to an entity at a time, perhaps until another. */
+enum rs_span_table { RS_SPAN_MAINTENANCE, RS_SPAN_TRUTH, RS_SPAN_EVENTS, RS_SPAN_MITIGATIONS, RS_SPAN_TABLES };
+
 struct rs_builder {
     char *path;    /* of the file to be */
     char *folder;  /* where it lies */
@@ -22,7 +25,9 @@ struct rs_builder {
     struct rs_intern signal_names;
     struct rs_column *columns;
     struct rs_intern column_names;
-    struct rs_intern failure_kinds, vm_classes, reboot_causes, maintenance_kinds, truth_causes;
+    struct rs_intern failure_kinds, vm_classes, reboot_causes;
+    struct rs_intern span_words[RS_SPAN_TABLES];
+    double control_share;       /* 0: none declared */
     size_t id_size, vm_id_size; /* of the longest */
     char last_parent[RS_ID_MAX + 1];
 
@@ -33,7 +38,7 @@ struct rs_builder {
     rs_sorter *reboots; /* key: VM id, time */
 };
 
-enum rs_ref_tag { RS_REF_PARENT, RS_REF_PLACEMENT, RS_REF_MAINTENANCE, RS_REF_TRUTH };
+enum rs_ref_tag { RS_REF_PARENT, RS_REF_PLACEMENT, RS_REF_SPAN /* + enum rs_span_table */ };
 
 /* Payloads of the sorters; copied as they are, within one process. */
 struct rs_vm_record {
@@ -47,7 +52,7 @@ struct rs_placement_record {
     int64_t host;                  /* entity index, once resolved */
     uint64_t vm[RS_KEY_WORDS / 2]; /* key of its id; n_vm words are kept */
 };
-struct rs_span_record { /* maintenance, truth */
+struct rs_span_record {
     int64_t start, end;
     double value; /* truth */
     int32_t code;
@@ -56,7 +61,7 @@ struct rs_span_record { /* maintenance, truth */
 /* A sorter for one of the tables, made at its first use. */
 enum rs_status rs_builder_table(rs_builder *b, rs_sorter **table, struct rs_error *err);
 /* Adds a reference to an entity, which is declared by it where nothing else does. */
-enum rs_status rs_builder_refer(rs_builder *b, const char *id, size_t id_len, enum rs_ref_tag tag, const void *payload,
+enum rs_status rs_builder_refer(rs_builder *b, const char *id, size_t id_len, unsigned tag, const void *payload,
                                 size_t len, struct rs_error *err);
 
 /* The strings of an intern table in bytewise order, and for each number its place among them. */
@@ -69,7 +74,7 @@ bool rs_ranking_make(const struct rs_intern *t, struct rs_ranking *out);
 void rs_ranking_clear(struct rs_ranking *r);
 #define rs_auto_ranking __attribute__((cleanup(rs_ranking_clear))) struct rs_ranking
 
-/* Writes /entities/parent, /maintenance, /truth, /vms, /reboots, once entities and their ids stand in the file. */
+/* Writes /entities/parent, the tables of spans, /vms and /reboots, once entities and their ids stand in the file. */
 enum rs_status rs_builder_write_tables(rs_builder *b, rs_fleet_writer *w, struct rs_error *err);
 
 #endif

@@ -72,26 +72,44 @@ static int32_t ranked(const struct rs_ranking *r, int32_t code)
 /* References to entities, resolved: each tag's rows go on to the sorter that brings them into the file's order. */
 
 struct resolved {
-    rs_sorter *parents;     /* key: component; payload: host */
-    rs_sorter *placements;  /* key: VM id, start; payload: struct rs_placement_record */
-    rs_sorter *maintenance; /* key: start, entity; payload: struct rs_span_record */
-    rs_sorter *truth;       /* likewise */
+    rs_sorter *parents;               /* key: component; payload: host */
+    rs_sorter *placements;            /* key: VM id, start; payload: struct rs_placement_record */
+    rs_sorter *spans[RS_SPAN_TABLES]; /* key: as struct span_table says; payload: struct rs_span_record */
+};
+
+/* How a table of spans stands in the file. */
+struct span_table {
+    const char *group, *start, *code, *words;
+    const char *more; /* one more column, of the end or (a double) the value; NULL: none */
+    enum rs_h5_type more_type;
+    bool is_by_entity; /* sorted by entity, then start, so that it can be read along with the entities; else by start */
+};
+static const struct span_table span_tables[RS_SPAN_TABLES] = {
+    [RS_SPAN_MAINTENANCE] = { "/maintenance", "start", "kind", "kinds", "end", RS_H5_I64, false },
+    [RS_SPAN_TRUTH] = { "/truth", "time", "cause", "causes", "value", RS_H5_F64, false },
+    [RS_SPAN_EVENTS] = { "/events", "time", "kind", "kinds", NULL, RS_H5_I64, true },
+    [RS_SPAN_MITIGATIONS] = { "/mitigations", "time", "kind", "kinds", "until", RS_H5_I64, true },
 };
 
 static void resolved_clear(struct resolved *r)
 {
     rs_sorter_free(r->parents);
     rs_sorter_free(r->placements);
-    rs_sorter_free(r->maintenance);
-    rs_sorter_free(r->truth);
+    for (size_t i = 0; i < RS_SPAN_TABLES; i++)
+        rs_sorter_free(r->spans[i]);
 }
 
-static enum rs_status resolve_span(rs_builder *b, rs_sorter **table, const struct rs_sort_record *ref, uint64_t entity,
-                                   struct rs_error *err)
+static enum rs_status resolve_span(rs_builder *b, struct resolved *r, size_t which, const struct rs_sort_record *ref,
+                                   uint64_t entity, struct rs_error *err)
 {
+    if (which >= RS_SPAN_TABLES)
+        return rs_error_set(err, RS_EINTERNAL, "a reference of an unknown kind");
+    rs_sorter **table = &r->spans[which];
+    bool is_by_entity = span_tables[which].is_by_entity;
     struct rs_span_record span;
     memcpy(&span, ref->payload, sizeof span);
-    uint64_t key[2] = { rs_key_of_i64(span.start), entity };
+    uint64_t start = rs_key_of_i64(span.start),
+             key[2] = { is_by_entity ? entity : start, is_by_entity ? start : entity };
     enum rs_status st = rs_builder_table(b, table, err);
     return st == RS_OK ? rs_sorter_add(*table, key, 2, &span, sizeof span, err) : st;
 }
@@ -113,22 +131,14 @@ static enum rs_status resolve_placement(rs_builder *b, rs_sorter **table, const 
 static enum rs_status resolve(rs_builder *b, struct resolved *r, const struct rs_sort_record *ref, uint64_t entity,
                               struct rs_error *err)
 {
-    enum rs_status st;
-    switch ((enum rs_ref_tag)ref->key[ref->n_words - 1]) {
-    case RS_REF_PARENT: {
-        uint64_t component;
-        memcpy(&component, ref->payload, sizeof component);
-        st = rs_builder_table(b, &r->parents, err);
-        return st == RS_OK ? rs_sorter_add(r->parents, &component, 1, &entity, sizeof entity, err) : st;
-    }
-    case RS_REF_PLACEMENT:
+    uint64_t tag = ref->key[ref->n_words - 1], component;
+    if (tag == RS_REF_PLACEMENT)
         return resolve_placement(b, &r->placements, ref, entity, err);
-    case RS_REF_MAINTENANCE:
-        return resolve_span(b, &r->maintenance, ref, entity, err);
-    case RS_REF_TRUTH:
-        return resolve_span(b, &r->truth, ref, entity, err);
-    }
-    return rs_error_set(err, RS_EINTERNAL, "a reference of an unknown kind");
+    if (tag != RS_REF_PARENT)
+        return resolve_span(b, r, (size_t)(tag - RS_REF_SPAN), ref, entity, err);
+    memcpy(&component, ref->payload, sizeof component);
+    enum rs_status st = rs_builder_table(b, &r->parents, err);
+    return st == RS_OK ? rs_sorter_add(r->parents, &component, 1, &entity, sizeof entity, err) : st;
 }
 
 /* The ids in the file, one after the other. */
@@ -200,54 +210,49 @@ static enum rs_status write_parents(rs_h5 *h, rs_sorter *parents, uint64_t n_ent
     return st < 0 ? st : table_finish(&t, err);
 }
 
-static enum rs_status write_maintenance(rs_builder *b, rs_h5 *h, rs_sorter *rows, struct rs_error *err)
+static enum rs_status create_spans(rs_h5 *h, const struct span_table *s, const struct rs_intern *words,
+                                   struct rs_ranking *out_codes, struct table *out, struct rs_error *err)
 {
-    static const struct column columns[] = { { "/maintenance/entity", RS_H5_I64 },
-                                             { "/maintenance/start", RS_H5_I64 },
-                                             { "/maintenance/end", RS_H5_I64 },
-                                             { "/maintenance/kind", RS_H5_I32 } };
+    char paths[5][64];
+    const char *const names[] = { "entity", s->start, s->code, s->words, s->more };
+    for (size_t i = 0; i < RS_LEN(names); i++)
+        snprintf(paths[i], sizeof paths[i], "%s/%s", s->group, names[i] ? names[i] : "");
+    const struct column columns[] = {
+        { paths[0], RS_H5_I64 }, { paths[1], RS_H5_I64 }, { paths[2], RS_H5_I32 }, { paths[4], s->more_type }
+    };
+    enum rs_status st = rs_h5_group(h, s->group, err);
+    if (st == RS_OK)
+        st = put_words(h, paths[3], words, out_codes, err);
+    return st == RS_OK ? table_create(h, out, columns, s->more ? 4 : 3, 0, err) : st;
+}
+
+static enum rs_status write_spans(rs_h5 *h, const struct span_table *s, const struct rs_intern *words, rs_sorter *rows,
+                                  struct rs_error *err)
+{
     auto_table t = { .n = 0 };
-    rs_auto_ranking kinds = { 0 };
+    rs_auto_ranking codes = { 0 };
     struct rs_sort_record r;
-    enum rs_status st = rs_h5_group(h, "/maintenance", err);
-    if (st == RS_OK)
-        st = put_words(h, "/maintenance/kinds", &b->maintenance_kinds, &kinds, err);
-    if (st == RS_OK)
-        st = table_create(h, &t, columns, RS_LEN(columns), 0, err);
+    enum rs_status st = create_spans(h, s, words, &codes, &t, err);
     if (st == RS_OK && rows)
         st = rs_sorter_sort(rows, err);
     while (rows && st == RS_OK && (st = rs_sorter_next(rows, &r, err)) == RS_CONTINUE) {
         struct rs_span_record span;
         memcpy(&span, r.payload, sizeof span);
-        int32_t kind = ranked(&kinds, span.code);
-        st = table_put(&t, (const void *[]){ &r.key[1], &span.start, &span.end, &kind }, err);
+        int32_t code = ranked(&codes, span.code);
+        const void *more = s->more_type == RS_H5_F64 ? (const void *)&span.value : &span.end;
+        st = table_put(&t, (const void *[]){ &r.key[s->is_by_entity ? 0 : 1], &span.start, &code, more }, err);
     }
     return st < 0 ? st : table_finish(&t, err);
 }
 
-static enum rs_status write_truth(rs_builder *b, rs_h5 *h, rs_sorter *rows, struct rs_error *err)
+static enum rs_status write_all_spans(rs_builder *b, rs_h5 *h, const struct resolved *r, struct rs_error *err)
 {
-    static const struct column columns[] = { { "/truth/entity", RS_H5_I64 },
-                                             { "/truth/time", RS_H5_I64 },
-                                             { "/truth/cause", RS_H5_I32 },
-                                             { "/truth/value", RS_H5_F64 } };
-    auto_table t = { .n = 0 };
-    rs_auto_ranking causes = { 0 };
-    struct rs_sort_record r;
-    enum rs_status st = rs_h5_group(h, "/truth", err);
-    if (st == RS_OK)
-        st = put_words(h, "/truth/causes", &b->truth_causes, &causes, err);
-    if (st == RS_OK)
-        st = table_create(h, &t, columns, RS_LEN(columns), 0, err);
-    if (st == RS_OK && rows)
-        st = rs_sorter_sort(rows, err);
-    while (rows && st == RS_OK && (st = rs_sorter_next(rows, &r, err)) == RS_CONTINUE) {
-        struct rs_span_record span;
-        memcpy(&span, r.payload, sizeof span);
-        int32_t cause = ranked(&causes, span.code);
-        st = table_put(&t, (const void *[]){ &r.key[1], &span.start, &cause, &span.value }, err);
-    }
-    return st < 0 ? st : table_finish(&t, err);
+    enum rs_status st = RS_OK;
+    for (size_t i = 0; i < RS_SPAN_TABLES && st == RS_OK; i++)
+        st = write_spans(h, &span_tables[i], &b->span_words[i], r->spans[i], err);
+    if (st == RS_OK && b->control_share > 0)
+        st = rs_h5_put_f64(h, "/mitigations", "control_share", b->control_share, err);
+    return st;
 }
 
 /* A sorted sequence that another one is walked beside. */
@@ -434,14 +439,12 @@ static enum rs_status write_vms(rs_builder *b, rs_h5 *h, rs_sorter *placements, 
 
 enum rs_status rs_builder_write_tables(rs_builder *b, rs_fleet_writer *w, struct rs_error *err)
 {
-    struct resolved r __attribute__((cleanup(resolved_clear))) = { NULL, NULL, NULL, NULL };
+    struct resolved r __attribute__((cleanup(resolved_clear))) = { .parents = NULL };
     rs_h5 *h = rs_fleet_writer_file(w);
     enum rs_status st = resolve_refs(b, h, &r, err);
     if (st == RS_OK)
         st = write_parents(h, r.parents, rs_fleet_writer_entities(w), err);
     if (st == RS_OK)
-        st = write_maintenance(b, h, r.maintenance, err);
-    if (st == RS_OK)
-        st = write_truth(b, h, r.truth, err);
+        st = write_all_spans(b, h, &r, err);
     return st == RS_OK ? write_vms(b, h, r.placements, err) : st;
 }

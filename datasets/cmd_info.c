@@ -58,10 +58,17 @@ static void print_text(const struct arguments *a, const struct rs_fleet_info *i)
     printf("  failures     %llu\n", (unsigned long long)i->n_failures);
     if (i->n_maintenance)
         printf("  maintenance  %llu\n", (unsigned long long)i->n_maintenance);
+    if (i->n_event_rows)
+        printf("  events       %llu\n", (unsigned long long)i->n_event_rows);
+    if (i->n_mitigations)
+        printf("  mitigations  %llu%s\n", (unsigned long long)i->n_mitigations,
+               i->control_share > 0 ? ", with a control share" : "");
     if (i->n_vms)
         printf("  VMs          %llu, %llu placements, %llu reboots\n", (unsigned long long)i->n_vms,
                (unsigned long long)i->n_placements, (unsigned long long)i->n_reboots);
     print_names(i);
+    for (uint32_t e = 0; e < i->n_events; e++)
+        printf("%s    %s\n", e ? "" : "  kinds of events\n", i->events[e]);
     if (a->must_verify)
         puts("  verified     every row was read and is sound");
 }
@@ -96,13 +103,17 @@ static json_t *attrs_json(const struct rs_fleet_info *i)
 
 static void print_json(const struct arguments *a, const struct rs_fleet_info *i)
 {
-    json_t *j =
-        json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "file", a->path,
-                  "schema_version", (int)i->version, "source", i->source, "entities", (json_int_t)i->n_entities, "rows",
-                  (json_int_t)i->n_rows, "failures", (json_int_t)i->n_failures, "maintenance",
-                  (json_int_t)i->n_maintenance, "vms", (json_int_t)i->n_vms, "placements", (json_int_t)i->n_placements,
-                  "reboots", (json_int_t)i->n_reboots, "has_labels", i->has_labels, "first", time_json(i->first),
-                  "last", time_json(i->last), "attributes", attrs_json(i), "signals", signals_json(i));
+    json_t *events = json_array();
+    for (uint32_t e = 0; e < i->n_events; e++)
+        json_array_append_new(events, json_string(i->events[e]));
+    json_t *j = json_pack(
+        "{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:o, s:o, s:o, s:o, s:o}", "file",
+        a->path, "schema_version", (int)i->version, "source", i->source, "entities", (json_int_t)i->n_entities, "rows",
+        (json_int_t)i->n_rows, "failures", (json_int_t)i->n_failures, "maintenance", (json_int_t)i->n_maintenance,
+        "vms", (json_int_t)i->n_vms, "placements", (json_int_t)i->n_placements, "reboots", (json_int_t)i->n_reboots,
+        "events", (json_int_t)i->n_event_rows, "mitigations", (json_int_t)i->n_mitigations, "control_share",
+        i->control_share, "has_labels", i->has_labels, "first", time_json(i->first), "last", time_json(i->last),
+        "attributes", attrs_json(i), "event_kinds", events, "signals", signals_json(i));
     json_dumpf(j, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(j);

@@ -59,7 +59,7 @@ enum rs_status rs_column_at(struct rs_column_window *c, uint64_t row, const void
 
 /* Texts. */
 
-static void free_texts(char **texts, uint32_t n)
+void rs_fleet_free_texts(char **texts, uint32_t n)
 {
     for (uint32_t i = 0; texts && i < n; i++)
         free(texts[i]);
@@ -67,8 +67,8 @@ static void free_texts(char **texts, uint32_t n)
 }
 
 /* All rows of a dataset of names: at most max, none longer than a name, where need_order ascending without equals. */
-static enum rs_status read_texts(rs_fleet *f, const char *path, uint32_t max, bool may_be_empty, bool need_order,
-                                 char ***out, uint32_t *out_n, struct rs_error *err)
+enum rs_status rs_fleet_read_texts(rs_fleet *f, const char *path, uint32_t max, bool may_be_empty, bool need_order,
+                                   char ***out, uint32_t *out_n, struct rs_error *err)
 {
     RS_AUTO(rs_h5_data) *d = NULL;
     enum rs_status st = rs_h5_data_open(f->file, path, RS_H5_STR, 0, &d, err);
@@ -95,7 +95,7 @@ static enum rs_status read_texts(rs_fleet *f, const char *path, uint32_t max, bo
             st = rs_error_set(err, RS_ENOMEM, "no memory for %s", path);
     }
     if (st < 0) {
-        free_texts(texts, n);
+        rs_fleet_free_texts(texts, n);
         return st;
     }
     *out = texts;
@@ -164,10 +164,10 @@ static enum rs_status read_signals(rs_fleet *f, struct rs_error *err)
 {
     char **names = NULL, **units = NULL;
     uint32_t n = 0, n_units = 0;
-    enum rs_status st = read_texts(f, "/signals/name", RS_SIGNALS_MAX, false, false, &names, &n, err);
+    enum rs_status st = rs_fleet_read_texts(f, "/signals/name", RS_SIGNALS_MAX, false, false, &names, &n, err);
     if (st < 0)
         return st;
-    st = read_texts(f, "/signals/unit", RS_SIGNALS_MAX, true, false, &units, &n_units, err);
+    st = rs_fleet_read_texts(f, "/signals/unit", RS_SIGNALS_MAX, true, false, &units, &n_units, err);
     rs_autofree int8_t *kinds = rs_alloc(n, sizeof *kinds);
     if (st == RS_OK && n_units != n)
         st = rs_error_set(err, RS_ECORRUPT, "/signals/unit: %u rows where %u belong", n_units, n);
@@ -180,8 +180,8 @@ static enum rs_status read_signals(rs_fleet *f, struct rs_error *err)
     if (st == RS_OK && !(f->signals = rs_alloc(n, sizeof *f->signals)))
         st = rs_error_set(err, RS_ENOMEM, "no memory for the signals");
     if (st < 0) {
-        free_texts(names, n);
-        free_texts(units, n_units);
+        rs_fleet_free_texts(names, n);
+        rs_fleet_free_texts(units, n_units);
         return st;
     }
     for (uint32_t i = 0; i < n; i++)
@@ -197,13 +197,13 @@ static enum rs_status read_attrs(rs_fleet *f, struct rs_error *err)
 {
     char **names = NULL;
     uint32_t n = 0;
-    enum rs_status st = read_texts(f, "/attributes/name", RS_ATTRS_MAX, false, false, &names, &n, err);
+    enum rs_status st = rs_fleet_read_texts(f, "/attributes/name", RS_ATTRS_MAX, false, false, &names, &n, err);
     if (st < 0)
         return st;
     rs_autofree int8_t *kinds = rs_alloc(n, sizeof *kinds);
     f->attrs = rs_alloc(n, sizeof *f->attrs);
     if (!kinds || !f->attrs) {
-        free_texts(names, n);
+        rs_fleet_free_texts(names, n);
         return rs_error_set(err, RS_ENOMEM, "no memory for the attributes");
     }
     for (uint32_t i = 0; i < n; i++)
@@ -221,7 +221,7 @@ static enum rs_status read_attrs(rs_fleet *f, struct rs_error *err)
         rs_fleet_link_name(a->name, link, sizeof link);
         snprintf(path, sizeof path, "/entities/dictionaries/%s", link);
         if (!a->is_number)
-            st = read_texts(f, path, RS_ATTR_VALUES_MAX, false, true, &a->values, &a->n_values, err);
+            st = rs_fleet_read_texts(f, path, RS_ATTR_VALUES_MAX, false, true, &a->values, &a->n_values, err);
     }
     return st;
 }
@@ -275,14 +275,6 @@ static enum rs_status read_span(rs_fleet *f, struct rs_error *err)
     return st;
 }
 
-static enum rs_status read_failure_kinds(rs_fleet *f, struct rs_error *err)
-{
-    enum rs_status st = read_texts(f, "/failures/kinds", RS_ATTR_VALUES_MAX, false, true, &f->failure_kinds,
-                                   &f->info.n_failure_kinds, err);
-    f->info.failure_kinds = (const char *const *)f->failure_kinds;
-    return st;
-}
-
 static enum rs_status read_all(rs_fleet *f, struct rs_error *err)
 {
     enum rs_status st = rs_h5_open(f->path, &f->file, err);
@@ -294,11 +286,11 @@ static enum rs_status read_all(rs_fleet *f, struct rs_error *err)
     if (st == RS_OK)
         st = read_attrs(f, err);
     if (st == RS_OK)
-        st = read_failure_kinds(f, err);
-    if (st == RS_OK)
         st = read_sizes(f, err);
     if (st == RS_OK)
         st = read_span(f, err);
+    if (st == RS_OK)
+        st = rs_fleet_read_events(f, err);
     f->info.has_labels = rs_h5_has(f->file, "/samples/label");
     return st < 0 ? rs_error_prefix(err, st, "%s", f->path) : RS_OK;
 }
@@ -326,9 +318,9 @@ void rs_fleet_close(rs_fleet *f)
     }
     for (uint32_t i = 0; i < f->info.n_attrs; i++) {
         free(f->attrs[i].name);
-        free_texts(f->attrs[i].values, f->attrs[i].n_values);
+        rs_fleet_free_texts(f->attrs[i].values, f->attrs[i].n_values);
     }
-    free_texts(f->failure_kinds, f->info.n_failure_kinds);
+    rs_fleet_clear_events(f);
     free(f->signals);
     free(f->attrs);
     free(f->source);

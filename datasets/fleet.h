@@ -32,6 +32,19 @@ struct rs_failure {
     int32_t kind; /* index into fleet_info.failure_kinds, -1 where unnamed */
 };
 
+/* Something known of an entity besides its samples: a failure ("failure", and "failure/KIND" where it has a kind), a
+ * return to service ("repair"), the start of a maintenance ("maintenance/KIND"), a row of /events ("event/KIND"). */
+struct rs_fleet_event {
+    int64_t time;
+    uint32_t kind; /* index into rs_fleet_info.events */
+};
+
+/* The entity was drained, or its VMs were moved, so that no failure after it could be seen as one. */
+struct rs_mitigation {
+    int64_t time, until; /* until: RS_TIME_NONE: for good */
+    bool is_control;     /* would have been, but was left alone on purpose: its labels are good */
+};
+
 struct rs_fleet_info {
     uint32_t version;
     const char *source; /* who wrote it: "reseat import backblaze", ... */
@@ -44,6 +57,10 @@ struct rs_fleet_info {
     bool has_labels;     /* samples carry a ready label */
     int64_t first, last; /* time of the first and the last sample; last is the end of observation */
     uint64_t n_reboots, n_vms, n_placements, n_maintenance;
+    uint64_t n_event_rows, n_mitigations; /* of /events and /mitigations */
+    double control_share;                 /* of the hosts to be mitigated, left alone by lot; 0: none declared */
+    const char *const *events;            /* names of what struct rs_fleet_event tells; only those that occur */
+    uint32_t n_events;                    /* of the names */
 };
 
 typedef struct rs_fleet rs_fleet;
@@ -70,6 +87,10 @@ struct rs_fleet_block {
     int64_t first_seen, last_seen;     /* of its samples */
     const struct rs_failure *failures; /* of this entity, in time order; two at once differ in kind */
     size_t n_failures;
+    const struct rs_fleet_event *events; /* all of this entity, in time order */
+    size_t n_events;
+    const struct rs_mitigation *mitigations; /* of this entity, in time order */
+    size_t n_mitigations;
     uint64_t n_entity_rows; /* rows of the entity in all; 0 gives one block with n = 0 */
     bool is_first, is_last; /* block of its entity */
     size_t n;

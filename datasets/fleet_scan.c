@@ -15,8 +15,7 @@ struct rs_fleet_scan {
 
     struct rs_column_window offsets, id, kind, parent, first_seen, last_seen;
     struct rs_column_window *attrs; /* n_attrs */
-    struct rs_column_window failure_entity, failure_time, failure_back, failure_kind;
-    uint64_t next_failure;
+    struct rs_fleet_side side;
 
     rs_h5_data *time, *values, *label;
     size_t window_rows; /* rows of a chunk */
@@ -33,8 +32,6 @@ struct rs_fleet_scan {
     char id_text[256], last_id[256];
     int32_t *codes;
     double *numbers;
-    struct rs_failure *failures;
-    size_t failures_cap;
 };
 
 static enum rs_status corrupt(const rs_fleet_scan *s, struct rs_error *err, const char *what)
@@ -61,7 +58,7 @@ static enum rs_status open_attrs(rs_fleet_scan *s, struct rs_error *err)
 static enum rs_status open_columns(rs_fleet_scan *s, struct rs_error *err)
 {
     rs_fleet *f = s->f;
-    uint64_t n = f->info.n_entities, n_failures = f->info.n_failures;
+    uint64_t n = f->info.n_entities;
     const struct {
         const char *path;
         enum rs_h5_type type;
@@ -74,10 +71,6 @@ static enum rs_status open_columns(rs_fleet_scan *s, struct rs_error *err)
         { "/entities/parent", RS_H5_I64, n, &s->parent },
         { "/entities/first_seen", RS_H5_I64, n, &s->first_seen },
         { "/entities/last_seen", RS_H5_I64, n, &s->last_seen },
-        { "/failures/entity", RS_H5_I64, n_failures, &s->failure_entity },
-        { "/failures/time", RS_H5_I64, n_failures, &s->failure_time },
-        { "/failures/back", RS_H5_I64, n_failures, &s->failure_back },
-        { "/failures/kind", RS_H5_I32, n_failures, &s->failure_kind },
     };
     enum rs_status st = RS_OK;
     for (size_t i = 0; i < RS_LEN(columns) && st == RS_OK; i++)
@@ -106,27 +99,6 @@ static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
     return s->times && s->rows && s->labels ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of samples");
 }
 
-/* The first failure of an entity at or after s->next; they are sorted by entity. */
-static enum rs_status find_first_failure(rs_fleet_scan *s, struct rs_error *err)
-{
-    uint64_t low = 0, high = s->f->info.n_failures;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        const void *p;
-        int64_t entity;
-        enum rs_status st = rs_column_at(&s->failure_entity, middle, &p, err);
-        if (st < 0)
-            return st;
-        memcpy(&entity, p, sizeof entity);
-        if (entity < (int64_t)s->next)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    s->next_failure = low;
-    return RS_OK;
-}
-
 static enum rs_status start(rs_fleet_scan *s, struct rs_error *err)
 {
     const struct rs_fleet_info *info = &s->f->info;
@@ -138,7 +110,7 @@ static enum rs_status start(rs_fleet_scan *s, struct rs_error *err)
     enum rs_status st = open_columns(s, err);
     if (st == RS_OK)
         st = open_samples(s, err);
-    return st == RS_OK ? find_first_failure(s, err) : st;
+    return st == RS_OK ? rs_side_open(s->f, s->next, &s->side, err) : st;
 }
 
 enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err)
@@ -162,9 +134,7 @@ void rs_fleet_scan_free(rs_fleet_scan *s)
 {
     if (!s)
         return;
-    struct rs_column_window *columns[] = { &s->offsets,      &s->id,          &s->kind,           &s->parent,
-                                           &s->first_seen,   &s->last_seen,   &s->failure_entity, &s->failure_time,
-                                           &s->failure_back, &s->failure_kind };
+    struct rs_column_window *columns[] = { &s->offsets, &s->id, &s->kind, &s->parent, &s->first_seen, &s->last_seen };
     for (size_t i = 0; i < RS_LEN(columns); i++)
         rs_column_clear(columns[i]);
     for (uint32_t i = 0; s->attrs && i < s->f->info.n_attrs; i++)
@@ -178,7 +148,7 @@ void rs_fleet_scan_free(rs_fleet_scan *s)
     free(s->labels);
     free(s->codes);
     free(s->numbers);
-    free(s->failures);
+    rs_side_clear(&s->side);
     free(s);
 }
 
@@ -278,58 +248,19 @@ static enum rs_status read_seen(rs_fleet_scan *s, struct rs_error *err)
     return is_sound ? RS_OK : corrupt(s, err, "first_seen and last_seen are impossible");
 }
 
-static enum rs_status read_failure(rs_fleet_scan *s, uint64_t i, struct rs_failure *out, struct rs_error *err)
+/* What happened to it. */
+static enum rs_status read_side(rs_fleet_scan *s, struct rs_error *err)
 {
-    const void *time, *back, *kind;
-    enum rs_status st = rs_column_at(&s->failure_time, i, &time, err);
-    if (st == RS_OK)
-        st = rs_column_at(&s->failure_back, i, &back, err);
-    if (st == RS_OK)
-        st = rs_column_at(&s->failure_kind, i, &kind, err);
+    struct rs_fleet_side *side = &s->side;
+    enum rs_status st = rs_side_read(s->f, side, s->next, err);
     if (st < 0)
-        return st;
-    out->entity = s->next;
-    memcpy(&out->time, time, sizeof out->time);
-    memcpy(&out->back, back, sizeof out->back);
-    memcpy(&out->kind, kind, sizeof out->kind);
-    if (out->kind < -1 || out->kind >= (int64_t)s->f->info.n_failure_kinds)
-        return corrupt(s, err, "a failure's kind is outside its dictionary");
-    if (out->time == RS_TIME_NONE || (out->back != RS_TIME_NONE && out->back < out->time))
-        return corrupt(s, err, "a failure's times are impossible");
-    return RS_OK;
-}
-
-static enum rs_status read_failures(rs_fleet_scan *s, struct rs_error *err)
-{
-    s->block.n_failures = 0;
-    for (; s->next_failure < s->f->info.n_failures; s->next_failure++) {
-        const void *p;
-        int64_t entity;
-        enum rs_status st = rs_column_at(&s->failure_entity, s->next_failure, &p, err);
-        if (st < 0)
-            return st;
-        memcpy(&entity, p, sizeof entity);
-        if (entity < (int64_t)s->next || entity >= (int64_t)s->f->info.n_entities)
-            return corrupt(s, err, "failures are out of order");
-        if (entity > (int64_t)s->next)
-            break;
-        size_t n = s->block.n_failures;
-        if (n == s->failures_cap) {
-            size_t cap = n ? 2 * n : 16;
-            struct rs_failure *grown = rs_realloc(s->failures, cap, sizeof *grown);
-            if (!grown)
-                return rs_error_set(err, RS_ENOMEM, "no memory for %zu failures of %s", cap, s->id_text);
-            s->failures = grown;
-            s->failures_cap = cap;
-        }
-        st = read_failure(s, s->next_failure, &s->failures[n], err);
-        if (st < 0)
-            return st;
-        if (n && s->failures[n - 1].time > s->failures[n].time)
-            return corrupt(s, err, "its failures are out of order");
-        s->block.n_failures++;
-    }
-    s->block.failures = s->failures;
+        return rs_error_prefix(err, st, "entity %llu", (unsigned long long)s->next);
+    s->block.failures = side->failures;
+    s->block.n_failures = side->n_failures;
+    s->block.events = side->events;
+    s->block.n_events = side->n_events;
+    s->block.mitigations = side->mitigations;
+    s->block.n_mitigations = side->n_mitigations;
     return RS_OK;
 }
 
@@ -349,7 +280,7 @@ static enum rs_status begin_entity(rs_fleet_scan *s, struct rs_error *err)
         st = read_extent(s, err);
     if (st == RS_OK)
         st = read_seen(s, err);
-    return st == RS_OK ? read_failures(s, err) : st;
+    return st == RS_OK ? read_side(s, err) : st;
 }
 
 /* Its samples. */

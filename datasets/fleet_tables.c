@@ -130,6 +130,19 @@ static enum rs_status check_all(rs_fleet *f, struct rs_error *err)
         { "/maintenance/end", RS_H5_I64, ANY, NULL, 0 },
         { "/maintenance/kind", RS_H5_I32, CODE, "/maintenance/kinds", 0 },
     };
+    const struct check_column events[] = {
+        { "/events/entity", RS_H5_I64, INDEX, NULL, i->n_entities },
+        { "/events/entity", RS_H5_I64, ASCENDING, NULL, 0 },
+        { "/events/time", RS_H5_I64, ANY, NULL, 0 },
+        { "/events/kind", RS_H5_I32, CODE, "/events/kinds", 0 },
+    };
+    const struct check_column mitigations[] = {
+        { "/mitigations/entity", RS_H5_I64, INDEX, NULL, i->n_entities },
+        { "/mitigations/entity", RS_H5_I64, ASCENDING, NULL, 0 },
+        { "/mitigations/time", RS_H5_I64, ANY, NULL, 0 },
+        { "/mitigations/until", RS_H5_I64, ANY, NULL, 0 },
+        { "/mitigations/kind", RS_H5_I32, CODE, "/mitigations/kinds", 0 },
+    };
     enum rs_status st = check_table(f, vms, RS_LEN(vms), i->n_vms, err);
     if (st == RS_OK)
         st = check_table(f, placements, RS_LEN(placements), i->n_placements, err);
@@ -137,6 +150,10 @@ static enum rs_status check_all(rs_fleet *f, struct rs_error *err)
         st = check_table(f, reboots, RS_LEN(reboots), i->n_reboots, err);
     if (st == RS_OK)
         st = check_table(f, maintenance, RS_LEN(maintenance), i->n_maintenance, err);
+    if (st == RS_OK && rs_h5_has(f->file, "/events"))
+        st = check_table(f, events, RS_LEN(events), i->n_event_rows, err);
+    if (st == RS_OK && rs_h5_has(f->file, "/mitigations"))
+        st = check_table(f, mitigations, RS_LEN(mitigations), i->n_mitigations, err);
     return st == RS_OK ? check_truth(f, err) : st;
 }
 

@@ -169,6 +169,11 @@ enum rs_status rs_h5_put_i64(rs_h5 *h, const char *object, const char *name, int
     return put(h, object, name, H5T_STD_I64LE, &v, err);
 }
 
+enum rs_status rs_h5_put_f64(rs_h5 *h, const char *object, const char *name, double v, struct rs_error *err)
+{
+    return put(h, object, name, H5T_IEEE_F64LE, &v, err);
+}
+
 enum rs_status rs_h5_put_str(rs_h5 *h, const char *object, const char *name, const char *text, struct rs_error *err)
 {
     char padded[RS_H5_STR_MAX] = "";
@@ -200,6 +205,24 @@ enum rs_status rs_h5_get_i64(rs_h5 *h, const char *object, const char *name, int
         return RS_OK;
     H5Eclear2(H5E_DEFAULT);
     return rs_error_set(err, RS_ECORRUPT, "%s: attribute %s is missing, damaged or no integer", object, name);
+}
+
+bool rs_h5_has_attr(rs_h5 *h, const char *object, const char *name)
+{
+    htri_t has = H5Aexists_by_name(h->file, object, name, H5P_DEFAULT);
+    H5Eclear2(H5E_DEFAULT);
+    return has > 0;
+}
+
+enum rs_status rs_h5_get_f64(rs_h5 *h, const char *object, const char *name, double *out, struct rs_error *err)
+{
+    rs_auto_hid attr = open_attr(h, object, name);
+    rs_auto_hid type = attr < 0 ? -1 : H5Aget_type(attr);
+    bool is_sound = type >= 0 && H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) <= 8;
+    if (is_sound && H5Aread(attr, H5T_NATIVE_DOUBLE, out) >= 0)
+        return RS_OK;
+    H5Eclear2(H5E_DEFAULT);
+    return rs_error_set(err, RS_ECORRUPT, "%s: attribute %s is missing, damaged or no number", object, name);
 }
 
 enum rs_status rs_h5_get_str(rs_h5 *h, const char *object, const char *name, char **out, struct rs_error *err)

@@ -42,8 +42,11 @@ bool rs_h5_has(rs_h5 *h, const char *path);
 
 /* Attributes of a group or dataset. Getting: RS_ECORRUPT where it is absent or of another type. */
 enum rs_status rs_h5_put_i64(rs_h5 *h, const char *object, const char *name, int64_t v, struct rs_error *err);
+enum rs_status rs_h5_put_f64(rs_h5 *h, const char *object, const char *name, double v, struct rs_error *err);
 enum rs_status rs_h5_put_str(rs_h5 *h, const char *object, const char *name, const char *text, struct rs_error *err);
 enum rs_status rs_h5_get_i64(rs_h5 *h, const char *object, const char *name, int64_t *out, struct rs_error *err);
+enum rs_status rs_h5_get_f64(rs_h5 *h, const char *object, const char *name, double *out, struct rs_error *err);
+bool rs_h5_has_attr(rs_h5 *h, const char *object, const char *name);
 /* *out is the caller's to free; at most RS_H5_STR_MAX bytes. */
 enum rs_status rs_h5_get_str(rs_h5 *h, const char *object, const char *name, char **out, struct rs_error *err);
 

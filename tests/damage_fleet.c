@@ -266,6 +266,15 @@ static uint64_t mix_block(uint64_t h, const rs_fleet *f, const struct rs_fleet_b
         h = mix(h, &b->failures[k].back, sizeof b->failures[k].back);
         h = mix(h, &b->failures[k].kind, sizeof b->failures[k].kind);
     }
+    for (size_t k = 0; k < b->n_events; k++) {
+        h = mix(h, &b->events[k].time, sizeof b->events[k].time);
+        h = mix(h, &b->events[k].kind, sizeof b->events[k].kind);
+    }
+    for (size_t k = 0; k < b->n_mitigations; k++) {
+        h = mix(h, &b->mitigations[k].time, sizeof b->mitigations[k].time);
+        h = mix(h, &b->mitigations[k].until, sizeof b->mitigations[k].until);
+        h = mix(h, &b->mitigations[k].is_control, sizeof b->mitigations[k].is_control);
+    }
     h = mix(h, b->time, b->n * sizeof *b->time);
     return mix(h, b->values, b->n * i->n_signals * sizeof *b->values);
 }
