@@ -25,8 +25,9 @@ static double scored_risk(rs_telemetry *t, struct entity *e)
     if (newest(t, e) == RS_TIME_NONE)
         return NAN;
     if (!e->is_scored) {
-        rs_state_features(&t->model->program, e->state, e->attrs, t->x);
-        e->risk = rs_model_risk(t->model, t->x);
+        const struct rs_program *p = &t->model->program;
+        rs_state_features(p, e->state, e->attrs, t->x);
+        e->risk = rs_model_risk(t->model, rs_program_cohort(p, e->attrs), t->x);
         e->is_scored = true;
     }
     return e->risk;
@@ -206,7 +207,7 @@ static enum rs_status explain(rs_telemetry *t, const char *id, size_t n_top, str
         return rs_error_set(err, RS_ENODATA, "%s: no sample so far", id);
     struct rs_explanation x = { 0 };
     rs_state_features(&t->model->program, e->state, e->attrs, t->x);
-    x.base = rs_model_explain(t->model, t->x, t->contributions);
+    x.base = rs_model_explain(t->model, rs_program_cohort(&t->model->program, e->attrs), t->x, t->contributions);
     x.log_odds = x.base;
     for (uint32_t j = 0; j < t->model->program.n_steps; j++)
         x.log_odds += t->contributions[j];

@@ -54,12 +54,12 @@ static struct rs_model *small_model(uint32_t n_windows)
     m->scale = rs_alloc(2, sizeof(double));
     m->weight[0] = 1.25;
     m->scale[0] = m->scale[1] = 1;
-    m->calib_a = 1;
-    m->calib_b = -3;
+    m->calibrator.a = 1;
+    m->calibrator.b = -3;
     m->support = rs_alloc(2, sizeof *m->support);
     m->support[1].n_entities = 40;
     struct rs_error err = RS_ERROR_INIT;
-    if (rs_program_finish(p, &err) < 0)
+    if (rs_program_finish(p, &err) < 0 || rs_model_prepare(m, &err) < 0)
         fail_msg("%s", err.msg);
     return m;
 }

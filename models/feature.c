@@ -162,9 +162,30 @@ static enum rs_status check_cohorts(const struct rs_program *p, struct rs_error 
     return RS_OK;
 }
 
+static enum rs_status check_events(const struct rs_program *p, struct rs_error *err)
+{
+    if (p->n_events > RS_EVENTS_MAX)
+        return rs_error_set(err, RS_EINVAL, "%u kinds of events, at most %d", p->n_events, RS_EVENTS_MAX);
+    for (uint32_t i = 0; i < p->n_events; i++) {
+        if (!is_sound_word(p->events[i], RS_NAME_MAX))
+            return bad(err, "event", i, "its name is no text, or too long");
+        for (uint32_t k = 0; k < i; k++)
+            if (rs_streq(p->events[k], p->events[i]))
+                return rs_error_set(err, RS_EINVAL, "two kinds of events are named %s", p->events[i]);
+    }
+    return RS_OK;
+}
+
 static bool step_has_transform(enum rs_step_op op)
 {
     return op == RS_STEP_VALUE || step_has_window(op) || op == RS_STEP_NUMBER;
+}
+
+static enum rs_status check_derived(const struct rs_step *s, uint32_t i, struct rs_error *err)
+{
+    if (s->arg >= i || (s->op == RS_STEP_PRODUCT && s->value >= i))
+        return bad(err, "step", i, "it is derived from a step that does not come before it");
+    return RS_OK;
 }
 
 static enum rs_status check_arg(const struct rs_program *p, const struct rs_step *s, uint32_t i, struct rs_error *err)
@@ -179,7 +200,9 @@ static enum rs_status check_arg(const struct rs_program *p, const struct rs_step
         return bad(err, "step", i, "no such numeric attribute");
     if (s->op == RS_STEP_COHORT && s->arg >= p->n_cohorts)
         return bad(err, "step", i, "no such cohort");
-    return RS_OK;
+    if (step_has_event(s->op) && s->arg >= p->n_events)
+        return bad(err, "step", i, "no such kind of event");
+    return step_is_derived(s->op) ? check_derived(s, i, err) : RS_OK;
 }
 
 static enum rs_status check_steps(const struct rs_program *p, struct rs_error *err)
@@ -194,10 +217,14 @@ static enum rs_status check_steps(const struct rs_program *p, struct rs_error *e
             return bad(err, "step", i, "impossible transform");
         if (step_has_window(s->op) ? s->window >= p->n_windows : s->window != 0)
             return bad(err, "step", i, "no such window");
-        if (s->op != RS_STEP_ONEHOT && s->value)
+        if (s->op != RS_STEP_ONEHOT && s->op != RS_STEP_PRODUCT && s->value)
             return bad(err, "step", i, "it has a value but its operation has none");
         if (!isfinite(s->impute))
             return bad(err, "step", i, "its impute value is not finite");
+        if (!isfinite(s->knot))
+            return bad(err, "step", i, "its knot is not finite");
+        if (s->op != RS_STEP_ABOVE && s->op != RS_STEP_GREATER && s->knot != 0)
+            return bad(err, "step", i, "it has a knot but its operation has none");
         enum rs_status st = check_arg(p, s, i, err);
         if (st < 0)
             return st;
@@ -210,7 +237,7 @@ static uint32_t find_ring(const struct rs_program_layout *l, const struct ring *
     for (uint32_t i = 0; i < l->n_rings; i++) {
         const struct ring *r = &l->rings[i];
         if (r->signal == want->signal && r->window == want->window && r->transform == want->transform &&
-            r->has_moments == want->has_moments)
+            r->kind == want->kind)
             return i;
     }
     return NO_SLOT;
@@ -220,18 +247,24 @@ static void place_steps(const struct rs_program *p, struct rs_program_layout *l)
 {
     for (uint32_t i = 0; i < p->n_signals; i++)
         l->signal_slot[i] = NO_SLOT;
+    for (uint32_t i = 0; i < p->n_events; i++)
+        l->event_slot[i] = NO_SLOT;
     for (uint32_t i = 0; i < p->n_steps; i++) {
         const struct rs_step *s = &p->steps[i];
         l->step_ring[i] = NO_SLOT;
         if (step_has_signal(s->op) && l->signal_slot[s->arg] == NO_SLOT)
             l->signal_slot[s->arg] = l->n_slots++;
+        if (s->op == RS_STEP_SINCE_EVENT && l->event_slot[s->arg] == NO_SLOT)
+            l->event_slot[s->arg] = l->n_event_slots++;
         if (!step_has_window(s->op))
             continue;
-        bool has_moments = s->op != RS_STEP_DELTA && s->op != RS_STEP_RATE;
+        enum ring_kind kind = s->op == RS_STEP_EVENTS                           ? RING_EVENTS
+                              : s->op == RS_STEP_DELTA || s->op == RS_STEP_RATE ? RING_FIRST
+                                                                                : RING_MOMENTS;
         struct ring want = { .signal = s->arg,
                              .window = s->window,
-                             .transform = has_moments ? s->transform : RS_RAW,
-                             .has_moments = has_moments };
+                             .transform = kind == RING_MOMENTS ? s->transform : RS_RAW,
+                             .kind = kind };
         uint32_t ring = find_ring(l, &want);
         if (ring == NO_SLOT) {
             ring = l->n_rings++;
@@ -243,10 +276,11 @@ static void place_steps(const struct rs_program *p, struct rs_program_layout *l)
 
 static void place_rings(const struct rs_program *p, struct rs_program_layout *l)
 {
-    size_t offset = sizeof(struct state_head) + l->n_slots * sizeof(struct signal_state);
+    size_t offset = sizeof(struct state_head) + l->n_slots * sizeof(struct signal_state) +
+                    l->n_event_slots * sizeof(struct event_state);
     for (uint32_t i = 0; i < l->n_rings; i++) {
         struct ring *r = &l->rings[i];
-        size_t slot = r->has_moments ? sizeof(struct moment_slot) : sizeof(struct first_slot);
+        size_t slot = r->kind == RING_MOMENTS ? sizeof(struct moment_slot) : sizeof(struct first_slot);
         r->offset = offset;
         offset += (p->windows[r->window].n + 1) * slot;
     }
@@ -263,10 +297,15 @@ static bool digest_layout(const struct rs_program *p, const struct rs_program_la
         rs_put_u8(&b, (uint8_t)p->signals[i].kind);
         rs_put_u32(&b, l->signal_slot[i]);
     }
+    rs_put_u32(&b, p->n_events);
+    for (uint32_t i = 0; i < p->n_events; i++) {
+        rs_put_str(&b, p->events[i]);
+        rs_put_u32(&b, l->event_slot[i]);
+    }
     for (uint32_t i = 0; i < l->n_rings; i++) {
         rs_put_u32(&b, l->rings[i].signal);
         rs_put_u8(&b, (uint8_t)l->rings[i].transform);
-        rs_put_u8(&b, l->rings[i].has_moments);
+        rs_put_u8(&b, (uint8_t)l->rings[i].kind);
         rs_put_i64(&b, p->windows[l->rings[i].window].bucket_s);
         rs_put_u32(&b, p->windows[l->rings[i].window].n);
     }
@@ -281,6 +320,7 @@ static void layout_free(struct rs_program_layout *l)
     if (!l)
         return;
     free(l->signal_slot);
+    free(l->event_slot);
     free(l->rings);
     free(l->step_ring);
     free(l);
@@ -295,7 +335,8 @@ static enum rs_status lay_out(struct rs_program *p, struct rs_error *err)
     l->signal_slot = rs_alloc(p->n_signals, sizeof *l->signal_slot);
     l->rings = rs_alloc(p->n_steps, sizeof *l->rings);
     l->step_ring = rs_alloc(p->n_steps, sizeof *l->step_ring);
-    if (!l->signal_slot || !l->rings || !l->step_ring)
+    l->event_slot = rs_alloc(p->n_events, sizeof *l->event_slot);
+    if (!l->signal_slot || !l->event_slot || !l->rings || !l->step_ring)
         return rs_error_set(err, RS_ENOMEM, "layout of %u steps", p->n_steps);
     place_steps(p, l);
     place_rings(p, l);
@@ -309,7 +350,7 @@ static enum rs_status lay_out(struct rs_program *p, struct rs_error *err)
 enum rs_status rs_program_finish(struct rs_program *p, struct rs_error *err)
 {
     enum rs_status (*const checks[])(const struct rs_program *, struct rs_error *) = {
-        check_signals, check_attrs, check_windows, check_cohorts, check_steps,
+        check_signals, check_attrs, check_events, check_windows, check_cohorts, check_steps,
     };
     for (size_t i = 0; i < RS_LEN(checks); i++) {
         enum rs_status st = checks[i](p, err);
@@ -333,6 +374,9 @@ void rs_program_clear(struct rs_program *p)
     }
     for (uint32_t i = 0; p->cohorts && i < p->n_cohorts; i++)
         free(p->cohorts[i].name);
+    for (uint32_t i = 0; p->events && i < p->n_events; i++)
+        free(p->events[i]);
+    free(p->events);
     free(p->signals);
     free(p->attrs);
     free(p->windows);
@@ -377,11 +421,57 @@ static const char *signal_step_name(const struct rs_program *p, const struct rs_
     return buf;
 }
 
+static const char *event_step_name(const struct rs_program *p, const struct rs_step *s, char *buf, size_t size)
+{
+    char span[RS_TIME_MAX];
+    if (s->op == RS_STEP_SINCE_EVENT) {
+        snprintf(buf, size, "since(%s)", p->events[s->arg]);
+        return buf;
+    }
+    rs_duration_format((double)p->windows[s->window].bucket_s * p->windows[s->window].n, span);
+    snprintf(buf, size, s->transform == RS_LOG1P ? "log1p(events[%s](%s))" : "events[%s](%s)", span, p->events[s->arg]);
+    return buf;
+}
+
+#define PART_MAX 1024 /* bytes of the name of a step within another's */
+
+static const char *derived_step_name(const struct rs_program *p, const struct rs_step *s, unsigned depth, char *buf,
+                                     size_t size);
+
+/* A step within another's name: two levels deep, then its number, so that names and the stack stay short. */
+static const char *part_name(const struct rs_program *p, uint32_t step, unsigned depth, char *buf, size_t size)
+{
+    if (!step_is_derived(p->steps[step].op))
+        return rs_step_name(p, step, buf, size);
+    if (depth < 2)
+        return derived_step_name(p, &p->steps[step], depth + 1, buf, size);
+    snprintf(buf, size, "#%u", step);
+    return buf;
+}
+
+static const char *derived_step_name(const struct rs_program *p, const struct rs_step *s, unsigned depth, char *buf,
+                                     size_t size)
+{
+    char part[PART_MAX], other[PART_MAX];
+    part_name(p, s->arg, depth, part, sizeof part);
+    if (s->op == RS_STEP_ABOVE)
+        snprintf(buf, size, s->knot < 0 ? "(%s+%.6g)+" : "(%s-%.6g)+", part, fabs((double)s->knot));
+    else if (s->op == RS_STEP_GREATER)
+        snprintf(buf, size, "%s>%.6g", part, (double)s->knot);
+    else
+        snprintf(buf, size, "%s * %s", part, part_name(p, s->value, depth, other, sizeof other));
+    return buf;
+}
+
 const char *rs_step_name(const struct rs_program *p, uint32_t step, char *buf, size_t size)
 {
     const struct rs_step *s = &p->steps[step];
     if (step_has_signal(s->op))
         return signal_step_name(p, s, buf, size);
+    if (step_has_event(s->op))
+        return event_step_name(p, s, buf, size);
+    if (step_is_derived(s->op))
+        return derived_step_name(p, s, 0, buf, size);
     if (s->op == RS_STEP_AGE)
         snprintf(buf, size, "age");
     else if (s->op == RS_STEP_ONEHOT)
@@ -395,7 +485,7 @@ const char *rs_step_name(const struct rs_program *p, uint32_t step, char *buf, s
 
 struct rs_attr_value rs_attr_bind(const struct rs_attr *attr, const char *text)
 {
-    struct rs_attr_value out = { .code = -1, .number = NAN };
+    struct rs_attr_value out = { .code = RS_CODE_MISSING, .number = NAN };
     if (!text || !*text)
         return out;
     if (attr->is_number) {
@@ -407,8 +497,7 @@ struct rs_attr_value rs_attr_bind(const struct rs_attr *attr, const char *text)
     }
     char **found =
         attr->n_values ? bsearch(&text, attr->values, attr->n_values, sizeof *attr->values, compare_names) : NULL;
-    if (found)
-        out.code = (int32_t)(found - attr->values);
+    out.code = found ? (int32_t)(found - attr->values) : RS_CODE_UNSEEN;
     return out;
 }
 
@@ -418,6 +507,19 @@ bool rs_program_in_cohort(const struct rs_program *p, uint32_t cohort, const str
         if (attrs[p->cohorts[c].attr].code != (int32_t)p->cohorts[c].value)
             return false;
     return true;
+}
+
+bool rs_program_fallback(const struct rs_program *p, const struct rs_attr_value *attrs, uint32_t *out_attr)
+{
+    uint32_t first = UINT32_MAX;
+    for (uint32_t c = 1; c < p->n_cohorts; c++) {
+        uint32_t attr = p->cohorts[c].attr;
+        if (attr < first && attrs[attr].code == RS_CODE_UNSEEN)
+            first = attr;
+    }
+    if (first != UINT32_MAX && out_attr)
+        *out_attr = first;
+    return first != UINT32_MAX;
 }
 
 static uint32_t cohort_depth(const struct rs_program *p, uint32_t cohort)

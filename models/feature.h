@@ -4,7 +4,7 @@
  * A program is a list of steps; step j yields feature x[j]. It travels inside the model, so that the trainer (over
  * history) and the daemon (sample by sample) run the very same code and get the same bits. What a program must remember
  * of an entity is its *state*: one flat block of rs_program_state_size() bytes, made of fixed buckets, so that memory
- * per entity is bounded and a sample costs O(steps + buckets). docs/math.md (F1..F9) has the formulas.
+ * per entity is bounded and a sample costs O(steps + buckets). docs/math.md (F1..F9, F16..F19) has the formulas.
  *
  * Windows are aligned to absolute time: bucket(t) = floor(t / bucket_s); a window of n buckets looks at the bucket of
  * the newest sample and the n before it. A reading is missing where it is NaN or infinite; out of a program come only
@@ -38,6 +38,11 @@ enum rs_step_op {
     RS_STEP_ONEHOT = 10,      /* F9: 1 where the attribute has the value, else 0 */
     RS_STEP_NUMBER = 11,      /* F9: g(number) of a numeric attribute */
     RS_STEP_COHORT = 12,      /* F9: 1 where the entity belongs to the cohort or to one nested in it, else 0 */
+    RS_STEP_ABOVE = 13,       /* F16: hinge max(0, x[arg] - knot) of an earlier step */
+    RS_STEP_GREATER = 14,     /* F16: 1 where x[arg] > knot, arg an earlier step, else 0 */
+    RS_STEP_PRODUCT = 15,     /* F17: x[arg] * x[value], both earlier steps */
+    RS_STEP_EVENTS = 16,      /* F18: g(number of events of kind arg in the window) */
+    RS_STEP_SINCE_EVENT = 17, /* F19: log1p(days since the newest event of kind arg) */
     RS_STEP_OPS
 };
 
@@ -51,6 +56,7 @@ enum rs_transform { RS_RAW = 0, RS_LOG1P = 1 /* ln(1 + max(x, 0)) */ };
 #define RS_ATTR_VALUES_MAX 65536
 #define RS_COHORTS_MAX 65536
 #define RS_COHORT_DEPTH_MAX 8
+#define RS_EVENTS_MAX 64
 #define RS_NAME_MAX                                                                                                    \
     256 /* bytes of a name, unit or value, without the NUL; cohort names may have four times as many                   \
          */
@@ -72,10 +78,11 @@ struct rs_window {
 struct rs_step {
     enum rs_step_op op;
     enum rs_transform transform; /* g; RS_RAW for the ops that have none */
-    uint32_t arg;                /* signal, attribute or cohort index, by op; 0 for AGE */
-    uint32_t value;              /* ONEHOT: index into the attribute's values; else 0 */
-    uint32_t window;             /* index into windows, for DELTA, RATE, MEAN, MAX, STD; else 0 */
+    uint32_t arg;                /* signal, attribute, cohort, event or earlier step, by op; 0 for AGE */
+    uint32_t value;              /* ONEHOT: index into the attribute's values; PRODUCT: the other step; else 0 */
+    uint32_t window;             /* index into windows, for DELTA, RATE, MEAN, MAX, STD, EVENTS; else 0 */
     float impute;                /* finite; used where the step has nothing to say */
+    float knot;                  /* finite; ABOVE, GREATER: the threshold in units of x[arg]; else 0 */
 };
 
 struct rs_attr {
@@ -85,9 +92,12 @@ struct rs_attr {
     uint32_t n_values;
 };
 
-/* One entity's attribute, bound to a program by rs_program_bind(). */
+#define RS_CODE_MISSING (-1)
+#define RS_CODE_UNSEEN (-2) /* a text that the program does not know */
+
+/* One entity's attribute, bound to a program by rs_attr_bind(). */
 struct rs_attr_value {
-    int32_t code; /* index into values; -1 where missing, unseen or a number */
+    int32_t code; /* index into values; RS_CODE_UNSEEN; RS_CODE_MISSING where missing or a number */
     float number; /* NaN where missing or categorical */
 };
 
@@ -107,6 +117,10 @@ struct rs_program {
     uint32_t n_windows;
     struct rs_cohort *cohorts;
     uint32_t n_cohorts; /* at least 1 once finished */
+    /* Kinds of events: "failure" (any), "failure/KIND", "repair" (return to service), "maintenance/KIND",
+     * "event/KIND"; no name twice. */
+    char **events;
+    uint32_t n_events;
     struct rs_step *steps;
     uint32_t n_steps;
     /* Derived by rs_program_finish(): where each step finds its state. */
@@ -132,6 +146,9 @@ struct rs_attr_value rs_attr_bind(const struct rs_attr *attr, const char *text);
 uint32_t rs_program_cohort(const struct rs_program *p, const struct rs_attr_value *attrs);
 /* Whether the entity belongs to the cohort or to one nested in it. */
 bool rs_program_in_cohort(const struct rs_program *p, uint32_t cohort, const struct rs_attr_value *attrs);
+/* True where an attribute that conditions of cohorts are about has a value that the program does not know, so that the
+ * entity is judged by a parent cohort; *out_attr (may be NULL) is then the first such attribute. */
+bool rs_program_fallback(const struct rs_program *p, const struct rs_attr_value *attrs, uint32_t *out_attr);
 
 /* Whether a name is UTF-8 without control characters and has at most max bytes; the trainer leaves out those that are
  * not. */
@@ -145,6 +162,13 @@ enum rs_status rs_state_check(const struct rs_program *p, const void *state, siz
 /* Takes in one sample. values: n_signals readings in the program's order, NaN where missing. Samples come in time
  * order: RS_ESTALE for time <= the newest one, RS_EDOMAIN beyond RS_STEP_TIME_MAX; nothing changes then. */
 enum rs_status rs_state_push(const struct rs_program *p, void *state, int64_t time, const float *values);
+/* Takes in one event (index into events). Events of a kind come in time order: RS_ESTALE for time < the newest of its
+ * kind, RS_EDOMAIN beyond RS_STEP_TIME_MAX, RS_EINVAL for a kind that there is not; nothing changes then. An event
+ * counts from the next sample with time >= its own on, so that offline all events with time <= t go before the sample
+ * at t. A sample older than events taken in already sees, of those, the ones in buckets that are not after its own:
+ * within that one bucket, and for the oldest buckets whose place the later ones took, counts are inexact then, and only
+ * then. */
+enum rs_status rs_state_event(const struct rs_program *p, void *state, uint32_t event, int64_t time);
 /* Time of the newest sample, RS_TIME_NONE before the first. */
 int64_t rs_state_time(const struct rs_program *p, const void *state);
 /* Features as of the newest sample. attrs: n_attrs values; out_x: n_steps finite numbers. At least one sample needed.

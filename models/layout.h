@@ -39,10 +39,18 @@ struct moment_slot {
     uint64_t n;
 };
 
+/* Of one kind of event. */
+struct event_state {
+    int64_t newest;  /* RS_TIME_NONE before the first */
+    int64_t visible; /* newest as of the sample before which `newest` came in */
+};
+
+enum ring_kind { RING_FIRST, RING_MOMENTS, RING_EVENTS };
+
 struct ring {
-    uint32_t signal, window;
-    enum rs_transform transform; /* of moments; RS_RAW for first readings */
-    bool has_moments;
+    uint32_t signal, window;     /* signal: kind of event where RING_EVENTS */
+    enum rs_transform transform; /* of moments; RS_RAW for the others */
+    enum ring_kind kind;
     size_t offset; /* in the state */
 };
 
@@ -52,18 +60,30 @@ struct rs_program_layout {
     uint32_t n_rings;
     uint32_t *signal_slot; /* n_signals: place among the signal states, NO_SLOT where no step reads it */
     uint32_t n_slots;
+    uint32_t *event_slot; /* n_events: place among the event states, NO_SLOT where no step asks for its time */
+    uint32_t n_event_slots;
     struct ring *rings;
     uint32_t *step_ring; /* n_steps: NO_SLOT where the step has no window */
 };
 
 static inline bool step_has_window(enum rs_step_op op)
 {
-    return op >= RS_STEP_DELTA && op <= RS_STEP_STD;
+    return (op >= RS_STEP_DELTA && op <= RS_STEP_STD) || op == RS_STEP_EVENTS;
 }
 
 static inline bool step_has_signal(enum rs_step_op op)
 {
     return op <= RS_STEP_MISSING;
+}
+
+static inline bool step_has_event(enum rs_step_op op)
+{
+    return op == RS_STEP_EVENTS || op == RS_STEP_SINCE_EVENT;
+}
+
+static inline bool step_is_derived(enum rs_step_op op)
+{
+    return op >= RS_STEP_ABOVE && op <= RS_STEP_PRODUCT;
 }
 
 double rs_transform(enum rs_transform g, double x);

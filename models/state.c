@@ -47,6 +47,16 @@ static const struct signal_state *signals_in(const void *state)
     return (const struct signal_state *)((const struct state_head *)state + 1);
 }
 
+static struct event_state *events_of(const struct rs_program *p, void *state)
+{
+    return (struct event_state *)(signals_of(state) + p->layout->n_slots);
+}
+
+static const struct event_state *events_in(const struct rs_program *p, const void *state)
+{
+    return (const struct event_state *)(signals_in(state) + p->layout->n_slots);
+}
+
 void rs_state_init(const struct rs_program *p, void *state)
 {
     const struct rs_program_layout *l = p->layout;
@@ -56,12 +66,14 @@ void rs_state_init(const struct rs_program *p, void *state)
     struct signal_state *signals = signals_of(state);
     for (uint32_t i = 0; i < l->n_slots; i++)
         signals[i].time = signals[i].changed = RS_TIME_NONE;
+    for (uint32_t i = 0; i < l->n_event_slots; i++)
+        events_of(p, state)[i] = (struct event_state){ RS_TIME_NONE, RS_TIME_NONE };
     for (uint32_t i = 0; i < l->n_rings; i++) {
         const struct ring *r = &l->rings[i];
         size_t n = (size_t)p->windows[r->window].n + 1;
         void *ring = (char *)state + r->offset;
         for (size_t k = 0; k < n; k++) {
-            if (r->has_moments)
+            if (r->kind == RING_MOMENTS)
                 ((struct moment_slot *)ring)[k].bucket = NO_BUCKET;
             else
                 ((struct first_slot *)ring)[k].bucket = NO_BUCKET;
@@ -87,13 +99,35 @@ static bool moment_slot_is_sound(const struct moment_slot *s, const struct rs_wi
            s->n <= (uint64_t)RS_STEP_TIME_MAX && isfinite(s->mean) && isfinite(s->m2) && s->m2 >= 0 && isfinite(s->max);
 }
 
+/* time holds the count */
+static bool event_slot_is_sound(const struct first_slot *s, const struct rs_window *w, size_t at)
+{
+    if (s->zero || s->value != 0)
+        return false;
+    if (s->bucket == NO_BUCKET)
+        return s->time == 0;
+    return s->bucket >= -RS_STEP_TIME_MAX && s->bucket <= RS_STEP_TIME_MAX &&
+           slot_of(s->bucket, (size_t)w->n + 1) == at && s->time > 0 && s->time <= RS_STEP_TIME_MAX;
+}
+
+static bool event_is_sound(const struct event_state *e)
+{
+    if (e->newest == RS_TIME_NONE)
+        return e->visible == RS_TIME_NONE;
+    return e->newest >= -RS_STEP_TIME_MAX && e->newest <= RS_STEP_TIME_MAX &&
+           (e->visible == RS_TIME_NONE || (e->visible >= -RS_STEP_TIME_MAX && e->visible <= e->newest));
+}
+
 static bool ring_is_sound(const struct rs_program *p, const struct ring *r, const void *state, int64_t newest)
 {
     const struct rs_window *w = &p->windows[r->window];
     const void *ring = (const char *)state + r->offset;
     for (size_t k = 0; k <= w->n; k++) {
-        bool is_sound = r->has_moments ? moment_slot_is_sound((const struct moment_slot *)ring + k, w, k, newest)
-                                       : first_slot_is_sound((const struct first_slot *)ring + k, w, k, newest);
+        const struct first_slot *slot = (const struct first_slot *)ring + k;
+        bool is_sound = r->kind == RING_MOMENTS
+                            ? moment_slot_is_sound((const struct moment_slot *)ring + k, w, k, newest)
+                        : r->kind == RING_FIRST ? first_slot_is_sound(slot, w, k, newest)
+                                                : event_slot_is_sound(slot, w, k);
         if (!is_sound)
             return false;
     }
@@ -129,10 +163,14 @@ enum rs_status rs_state_check(const struct rs_program *p, const void *state, siz
     for (uint32_t i = 0; i < l->n_slots; i++)
         if (!signal_is_sound(&signals_in(state)[i], head))
             return rs_error_set(err, RS_ECORRUPT, "state: impossible reading in slot %u", i);
+    for (uint32_t i = 0; i < l->n_event_slots; i++)
+        if (!event_is_sound(&events_in(p, state)[i]))
+            return rs_error_set(err, RS_ECORRUPT, "state: impossible time of an event in slot %u", i);
     for (uint32_t i = 0; i < l->n_rings; i++)
         if (!ring_is_sound(p, &l->rings[i], state, head->newest))
-            return rs_error_set(err, RS_ECORRUPT, "state: impossible bucket of signal %s",
-                                p->signals[l->rings[i].signal].name);
+            return rs_error_set(err, RS_ECORRUPT, "state: impossible bucket of %s",
+                                l->rings[i].kind == RING_EVENTS ? p->events[l->rings[i].signal]
+                                                                : p->signals[l->rings[i].signal].name);
     return RS_OK;
 }
 
@@ -183,15 +221,51 @@ enum rs_status rs_state_push(const struct rs_program *p, void *state, int64_t ti
             push_reading(&signals[l->signal_slot[i]], time, values[i]);
     for (uint32_t i = 0; i < l->n_rings; i++) {
         const struct ring *r = &l->rings[i];
+        if (r->kind == RING_EVENTS)
+            continue;
         float x = values[r->signal];
         if (!isfinite(x))
             continue;
         void *ring = (char *)state + r->offset;
-        if (r->has_moments)
+        if (r->kind == RING_MOMENTS)
             push_moment(ring, &p->windows[r->window], time, rs_transform(r->transform, x));
         else
             push_first(ring, &p->windows[r->window], time, x);
     }
+    return RS_OK;
+}
+
+static void push_event(struct first_slot *ring, const struct rs_window *w, int64_t time)
+{
+    int64_t bucket = bucket_of(time, w->bucket_s);
+    struct first_slot *s = &ring[slot_of(bucket, (size_t)w->n + 1)];
+    if (s->bucket > bucket)
+        return; /* older than the window by now */
+    if (s->bucket != bucket)
+        *s = (struct first_slot){ .bucket = bucket };
+    s->time++;
+}
+
+enum rs_status rs_state_event(const struct rs_program *p, void *state, uint32_t event, int64_t time)
+{
+    const struct rs_program_layout *l = p->layout;
+    if (event >= p->n_events)
+        return RS_EINVAL;
+    if (time < -RS_STEP_TIME_MAX || time > RS_STEP_TIME_MAX)
+        return RS_EDOMAIN;
+    int64_t newest = ((const struct state_head *)state)->newest;
+    if (l->event_slot[event] != NO_SLOT) {
+        struct event_state *e = &events_of(p, state)[l->event_slot[event]];
+        if (e->newest != RS_TIME_NONE && time < e->newest)
+            return RS_ESTALE;
+        if (e->newest != RS_TIME_NONE && newest != RS_TIME_NONE && e->newest <= newest)
+            e->visible = e->newest;
+        e->newest = time;
+    }
+    for (uint32_t i = 0; i < l->n_rings; i++)
+        if (l->rings[i].kind == RING_EVENTS && l->rings[i].signal == event)
+            push_event((struct first_slot *)((char *)state + l->rings[i].offset), &p->windows[l->rings[i].window],
+                       time);
     return RS_OK;
 }
 
@@ -308,6 +382,43 @@ static float step_attr(const struct rs_program *p, const struct rs_step *s, cons
     }
 }
 
+/* math.md F18: events in the window */
+static float step_events(const struct rs_program *p, uint32_t step, const void *state)
+{
+    const struct rs_step *s = &p->steps[step];
+    const struct ring *r = &p->layout->rings[p->layout->step_ring[step]];
+    const struct rs_window *w = &p->windows[r->window];
+    const struct first_slot *ring = (const struct first_slot *)((const char *)state + r->offset);
+    int64_t last = bucket_of(((const struct state_head *)state)->newest, w->bucket_s), n = 0;
+    for (int64_t b = last - w->n; b <= last; b++) {
+        const struct first_slot *slot = &ring[slot_of(b, (size_t)w->n + 1)];
+        n += slot->bucket == b ? slot->time : 0;
+    }
+    return rs_to_float(rs_transform(s->transform, (double)n));
+}
+
+/* math.md F19: log1p(days since the newest event) */
+static float step_since_event(const struct rs_program *p, const struct rs_step *s, const void *state)
+{
+    const struct event_state *e = &events_in(p, state)[p->layout->event_slot[s->arg]];
+    int64_t newest = ((const struct state_head *)state)->newest;
+    int64_t event = e->newest <= newest ? e->newest : e->visible;
+    return event == RS_TIME_NONE || event > newest ? s->impute : rs_to_float(log1p((double)(newest - event) / DAY));
+}
+
+/* Steps that look at earlier ones' numbers. */
+static float step_derived(const struct rs_step *s, const float *x)
+{
+    switch (s->op) {
+    case RS_STEP_ABOVE: /* math.md F16: max(0, x - knot) */
+        return x[s->arg] > s->knot ? rs_to_float((double)x[s->arg] - (double)s->knot) : 0;
+    case RS_STEP_GREATER: /* math.md F16: [x > knot] */
+        return x[s->arg] > s->knot;
+    default: /* math.md F17: the product */
+        return rs_to_float((double)x[s->arg] * (double)x[s->value]);
+    }
+}
+
 void rs_state_features(const struct rs_program *p, const void *state, const struct rs_attr_value *attrs, float *out_x)
 {
     const struct state_head *head = state;
@@ -315,6 +426,12 @@ void rs_state_features(const struct rs_program *p, const void *state, const stru
         const struct rs_step *s = &p->steps[i];
         if (step_has_signal(s->op))
             out_x[i] = step_signal(p, i, state);
+        else if (step_is_derived(s->op))
+            out_x[i] = step_derived(s, out_x);
+        else if (s->op == RS_STEP_EVENTS)
+            out_x[i] = step_events(p, i, state);
+        else if (s->op == RS_STEP_SINCE_EVENT)
+            out_x[i] = step_since_event(p, s, state);
         else if (s->op == RS_STEP_AGE) /* math.md F8: log1p(days since the first sample) */
             out_x[i] = rs_to_float(log1p((double)(head->newest - head->first) / DAY));
         else

@@ -512,7 +512,7 @@ static void test_binding_and_cohorts(void **unused)
                          empty = rs_attr_bind(&f.attrs[0], ""), null = rs_attr_bind(&f.attrs[0], NULL),
                          number = rs_attr_bind(&f.attrs[1], "1e12"), word = rs_attr_bind(&f.attrs[1], "12 GB");
     assert_int_equal(c.code, 2);
-    assert_int_equal(none.code, -1);
+    assert_int_equal(none.code, RS_CODE_UNSEEN);
     assert_int_equal(empty.code, -1);
     assert_int_equal(null.code, -1);
     assert_true(number.number == 1e12f && number.code == -1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The model file: bytes out and in, every truncation and every flipped bit, a file of version 1 that must stay
- * readable, and the score. Run with the argument "write PATH" it writes that golden file. */
+/* The model file: bytes out and in, every truncation and every flipped bit, files of every version that must stay
+ * readable, and the score. Run with the argument "write PATH" it writes the golden file of the newest version. */
 #include "models/model.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "common/file.h"
 
 #ifndef RS_GOLDEN
-#define RS_GOLDEN "tests/golden/model-v1.rsm"
+#define RS_GOLDEN "tests/golden"
 #endif
 
 static char *text(const char *s)
@@ -58,6 +58,12 @@ static void add_parts(struct rs_program *p)
                                          { .op = RS_STEP_COHORT, .arg = 1 } });
 }
 
+static void prepare(struct rs_model *m)
+{
+    if (rs_program_finish(&m->program, NULL) != RS_OK || rs_model_prepare(m, NULL) != RS_OK)
+        abort();
+}
+
 /* The model that tests/golden/model-v1.rsm holds. */
 static struct rs_model *sample_model(void)
 {
@@ -80,17 +86,84 @@ static struct rs_model *sample_model(void)
         .threshold = 0.0103,
     };
     add_parts(&m->program);
-    if (rs_program_finish(&m->program, NULL) != RS_OK)
-        abort();
     m->learner = RS_LINEAR_SVM;
     m->bias = -1.375;
     m->weight = items(4, sizeof(double), (double[]){ 0.8125, 1.0625, -2.5e-13, 0.40625 });
     m->mean = items(4, sizeof(double), (double[]){ 0.375, 0.0625, 2.25e12, 0.21875 });
     m->scale = items(4, sizeof(double), (double[]){ 1.1, 0.3, 9e11, 0.4133 });
-    m->calib_a = 1.75;
-    m->calib_b = -4.5;
+    m->calibrator.a = 1.75;
+    m->calibrator.b = -4.5;
     m->support = items(2, sizeof *m->support,
                        (struct rs_cohort_support[]){ { 15364, 87, 496704, 572 }, { 3195, 16, 104000, 110 } });
+    prepare(m);
+    return m;
+}
+
+static struct rs_reference reference(void)
+{
+    return (struct rs_reference){ .n_edges = 2, .edge = { -1.5f, 40 }, .share = { 0.25, 0.5, 0.25 }, .missing = 0.125 };
+}
+
+static void add_events(struct rs_program *p)
+{
+    p->n_events = 2;
+    p->events = items(2, sizeof(char *), (char *[]){ text("failure"), text("event/reboot") });
+    free(p->steps);
+    p->n_steps = 10;
+    p->steps = items(10, sizeof *p->steps,
+                     (struct rs_step[]){ { .op = RS_STEP_VALUE, .transform = RS_LOG1P, .impute = 0.375f },
+                                         { .op = RS_STEP_DELTA, .transform = RS_LOG1P, .impute = 0.0625f },
+                                         { .op = RS_STEP_NUMBER, .arg = 1, .impute = 2.5e12f },
+                                         { .op = RS_STEP_COHORT, .arg = 1 },
+                                         { .op = RS_STEP_ABOVE, .arg = 0, .knot = 3.5f },
+                                         { .op = RS_STEP_GREATER, .arg = 1, .knot = -0.25f },
+                                         { .op = RS_STEP_PRODUCT, .arg = 0, .value = 4 },
+                                         { .op = RS_STEP_EVENTS, .transform = RS_LOG1P, .arg = 1 },
+                                         { .op = RS_STEP_SINCE_EVENT, .impute = 2.75f },
+                                         { .op = RS_STEP_MISSING, .arg = 1 } });
+}
+
+static const double numbers[10] = {
+    0.8125, 1.0625, -2.5e-13, 0.40625, -0.3125, 0.1875, 0.6875, -0.4375, 0.5625, -0.15
+};
+
+/* The model that tests/golden/model-v2.rsm holds: sample_model() with what version 2 added. */
+static struct rs_model *full_model(void)
+{
+    struct rs_model *m = sample_model();
+    add_events(&m->program);
+    m->meta.n_mitigated = 1234;
+    m->meta.control_share = 0.05;
+    free(m->weight);
+    free(m->mean);
+    free(m->scale);
+    m->weight = items(10, sizeof(double), numbers);
+    m->mean = items(10, sizeof(double), (double[]){ 0.375, 0.0625, 2.25e12, 0.21875, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6 });
+    m->scale = items(10, sizeof(double), (double[]){ 1.1, 0.3, 9e11, 0.4133, 1, 2, 3, 4, 5, 6 });
+    m->calibrator = (struct rs_calibrator){ .kind = RS_ISOTONIC, .n = 3 };
+    m->calibrator.z = items(3, sizeof(double), (double[]){ -4, 0.5, 3 });
+    m->calibrator.p = items(3, sizeof(double), (double[]){ 0.0001, 0.0125, 0.75 });
+    m->n_deltas = 2;
+    m->deltas = items(2, sizeof *m->deltas, (struct rs_cohort_delta[]){ { 0, 0.0625, NULL }, { 1, -0.375, NULL } });
+    m->deltas[1].weight = items(10, sizeof(double), numbers);
+    m->refs = items(2, sizeof *m->refs, (struct rs_reference[]){ reference(), { .missing = 1 } });
+    m->score_ref = reference();
+    m->score_ref.missing = 0;
+    prepare(m);
+    return m;
+}
+
+/* Two support vectors; sigmoid of a beta calibration. */
+static struct rs_model *rbf_model(void)
+{
+    struct rs_model *m = sample_model();
+    m->learner = RS_RBF_SVM;
+    memset(m->weight, 0, 4 * sizeof *m->weight);
+    m->calibrator = (struct rs_calibrator){ .kind = RS_BETA, .a = 1.25, .b = 0.75, .c = -2.5 };
+    m->rbf = (struct rs_rbf){ .n_sv = 2, .gamma = 0.3 };
+    m->rbf.coef = items(2, sizeof(double), (double[]){ 1.75, -0.6 });
+    m->rbf.sv = items(8, sizeof(float), (float[]){ 0.5f, -0.25f, 1, 0, -1.5f, 0.75f, 0.125f, 2 });
+    prepare(m);
     return m;
 }
 
@@ -99,6 +172,13 @@ static void encode(const struct rs_model *m, uint8_t **bytes, size_t *len)
     struct rs_error err = RS_ERROR_INIT;
     if (rs_model_encode(m, bytes, len, &err) != RS_OK)
         fail_msg("%s", err.msg);
+}
+
+static void fix_checksum(uint8_t *bytes, size_t len)
+{
+    uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), bytes, len - 4);
+    for (int i = 0; i < 4; i++)
+        bytes[len - 4 + (size_t)i] = (uint8_t)(crc >> (8 * i));
 }
 
 static void test_round_trip(void **unused)
@@ -124,17 +204,59 @@ static void test_round_trip(void **unused)
 static void test_golden_file(void **unused)
 {
     (void)unused;
-    RS_AUTO_STRUCT(rs_model) *m = sample_model();
+    RS_AUTO_STRUCT(rs_model) *m = full_model();
     rs_autofree uint8_t *want = NULL, *got = NULL;
     size_t n_want = 0, n_got = 0;
     struct rs_error err = RS_ERROR_INIT;
     encode(m, &got, &n_got);
-    if (rs_read_file(RS_GOLDEN, RS_MODEL_SIZE_MAX, &want, &n_want, &err) != RS_OK)
+    if (rs_read_file(RS_GOLDEN "/model-v2.rsm", RS_MODEL_SIZE_MAX, &want, &n_want, &err) != RS_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(n_got, n_want);
     assert_memory_equal(got, want, n_want);
     RS_AUTO_STRUCT(rs_model) *loaded = NULL;
-    assert_int_equal(rs_model_load(RS_GOLDEN, &loaded, &err), RS_OK);
+    assert_int_equal(rs_model_load(RS_GOLDEN "/model-v2.rsm", &loaded, &err), RS_OK);
+}
+
+/* A file of version 1 is the same model as it was. */
+static void test_golden_file_of_version_1(void **unused)
+{
+    (void)unused;
+    RS_AUTO_STRUCT(rs_model) *m = sample_model();
+    RS_AUTO_STRUCT(rs_model) *old = NULL;
+    rs_autofree uint8_t *want = NULL, *got = NULL;
+    size_t n_want = 0, n_got = 0;
+    struct rs_error err = RS_ERROR_INIT;
+    if (rs_model_load(RS_GOLDEN "/model-v1.rsm", &old, &err) != RS_OK)
+        fail_msg("%s", err.msg);
+    encode(m, &want, &n_want);
+    encode(old, &got, &n_got);
+    assert_int_equal(n_got, n_want);
+    assert_memory_equal(got, want, n_want);
+}
+
+/* Every damaged prefix, and every flipped bit with its checksum made right, of the file of version 1. */
+static void test_damaged_version_1(void **unused)
+{
+    (void)unused;
+    rs_autofree uint8_t *bytes = NULL;
+    size_t len = 0, n_read = 0;
+    assert_int_equal(rs_read_file(RS_GOLDEN "/model-v1.rsm", RS_MODEL_SIZE_MAX, &bytes, &len, NULL), RS_OK);
+    for (size_t bit = 0; bit < 8 * (len - 4); bit++) {
+        RS_AUTO_STRUCT(rs_model) *out = NULL;
+        struct rs_error err = RS_ERROR_INIT;
+        float x[4] = { 3e38f, -3e38f, 1, 0 };
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        fix_checksum(bytes, len);
+        if (rs_model_decode(bytes, len, &out, &err) == RS_OK) {
+            assert_true(isfinite(rs_model_risk(out, 0, x)));
+            n_read++;
+        } else {
+            assert_null(out);
+            assert_true(err.msg[0]);
+        }
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_true(n_read > 100);
 }
 
 static void test_score(void **unused)
@@ -144,21 +266,21 @@ static void test_score(void **unused)
     const float x[4] = { 2.375f, 1.0625f, 0x1p41f, 1 };
     double out[4];
     /* -1.375 + 0.8125 * 2 + 1.0625 * 1 - 2.5e-13 * (2^41 - 2.25e12) + 0.40625 * 0.78125, 40-digit arithmetic */
-    assert_true(fabs(rs_model_z(m, x) - 1.642626998612) < 1e-12);
+    assert_true(fabs(rs_model_z(m, 1, x) - 1.642626998612) < 1e-12);
     /* 1 / (1 + exp(-(1.75 * 1.642626998612 - 4.5))), 40-digit arithmetic */
-    assert_true(fabs(rs_model_risk(m, x) - 0.16446111173409292) < 1e-15);
-    double logit = rs_model_explain(m, x, out);
+    assert_true(fabs(rs_model_risk(m, 1, x) - 0.16446111173409292) < 1e-15);
+    double logit = rs_model_explain(m, 1, x, out);
     assert_true(logit == 1.75 * -1.375 - 4.5);
     for (size_t j = 0; j < 4; j++)
         logit += out[j];
     assert_true(fabs(logit - log(0.16446111173409292 / (1 - 0.16446111173409292))) < 1e-12);
     assert_true(out[0] == 1.75 * 0.8125 * 2);
+    for (uint32_t j = 0; j < 4; j++)
+        assert_true(rs_model_z(m, j % 2, x) == rs_model_z(m, 0, x)); /* no deltas: all cohorts alike */
 }
 
-static void test_every_truncation(void **unused)
+static void every_truncation(const struct rs_model *m)
 {
-    (void)unused;
-    RS_AUTO_STRUCT(rs_model) *m = sample_model();
     rs_autofree uint8_t *bytes = NULL;
     size_t len = 0;
     encode(m, &bytes, &len);
@@ -173,10 +295,17 @@ static void test_every_truncation(void **unused)
     }
 }
 
-static void test_every_bit(void **unused)
+static void test_every_truncation(void **unused)
 {
     (void)unused;
-    RS_AUTO_STRUCT(rs_model) *m = sample_model();
+    RS_AUTO_STRUCT(rs_model) *linear = full_model();
+    RS_AUTO_STRUCT(rs_model) *rbf = rbf_model();
+    every_truncation(linear);
+    every_truncation(rbf);
+}
+
+static void every_bit(const struct rs_model *m)
+{
     rs_autofree uint8_t *bytes = NULL;
     size_t len = 0;
     encode(m, &bytes, &len);
@@ -192,18 +321,18 @@ static void test_every_bit(void **unused)
     }
 }
 
-static void fix_checksum(uint8_t *bytes, size_t len)
+static void test_every_bit(void **unused)
 {
-    uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), bytes, len - 4);
-    for (int i = 0; i < 4; i++)
-        bytes[len - 4 + (size_t)i] = (uint8_t)(crc >> (8 * i));
+    (void)unused;
+    RS_AUTO_STRUCT(rs_model) *linear = full_model();
+    RS_AUTO_STRUCT(rs_model) *rbf = rbf_model();
+    every_bit(linear);
+    every_bit(rbf);
 }
 
 /* With the checksum made right again: refused, or a model that encodes to exactly these bytes. */
-static void test_every_bit_with_checksum(void **unused)
+static void every_bit_with_checksum(const struct rs_model *m)
 {
-    (void)unused;
-    RS_AUTO_STRUCT(rs_model) *m = sample_model();
     rs_autofree uint8_t *bytes = NULL;
     size_t len = 0, n_read = 0;
     encode(m, &bytes, &len);
@@ -215,11 +344,11 @@ static void test_every_bit_with_checksum(void **unused)
         if (rs_model_decode(bytes, len, &out, &err) == RS_OK) {
             rs_autofree uint8_t *again = NULL;
             size_t n = 0;
-            float x[4] = { 3e38f, -3e38f, 1, 0 };
+            float x[10] = { 3e38f, -3e38f, 1, 0 };
             encode(out, &again, &n);
             assert_int_equal(n, len);
             assert_memory_equal(again, bytes, len);
-            assert_true(isfinite(rs_model_risk(out, x)));
+            assert_true(isfinite(rs_model_risk(out, 0, x)));
             n_read++;
         } else {
             assert_null(out);
@@ -230,10 +359,19 @@ static void test_every_bit_with_checksum(void **unused)
     assert_true(n_read > 100); /* a seed, say, may be anything */
 }
 
+static void test_every_bit_with_checksum(void **unused)
+{
+    (void)unused;
+    RS_AUTO_STRUCT(rs_model) *linear = full_model();
+    RS_AUTO_STRUCT(rs_model) *rbf = rbf_model();
+    every_bit_with_checksum(linear);
+    every_bit_with_checksum(rbf);
+}
+
 /* Changes one place of a sound file, whose new bytes are named by what stands there now. */
 static void refuses(const void *from, const void *to, size_t n, enum rs_status want, const char *msg)
 {
-    RS_AUTO_STRUCT(rs_model) *m = sample_model();
+    RS_AUTO_STRUCT(rs_model) *m = full_model();
     struct rs_model *out = NULL;
     struct rs_error err = RS_ERROR_INIT;
     rs_autofree uint8_t *bytes = NULL;
@@ -251,9 +389,9 @@ static void refuses(const void *from, const void *to, size_t n, enum rs_status w
 static void test_refusals(void **unused)
 {
     (void)unused;
-    refuses("\x0a\x1a\x0a\x01", "\x0a\x1a\x0a\x02", 4, RS_EVERSION, "version 2, this program reads up to 1");
+    refuses("\x0a\x1a\x0a\x02", "\x0a\x1a\x0a\x03", 4, RS_EVERSION, "version 3, this program reads up to 2");
     refuses("RSM", "RSN", 3, RS_EFORMAT, "not a Reseat model");
-    refuses("STEP\xac", "STEP\xad", 5, RS_ECORRUPT, "steps: 1 bytes too many");
+    refuses("STEP\xd0\x01", "STEP\xd1\x01", 6, RS_ECORRUPT, "steps: 1 bytes too many");
     refuses("WNDS", "WNDX", 4, RS_ECORRUPT, "windows: section missing");
     refuses("SIGS\x2f\0\0\0\0\0\0\0\x02", "SIGS\x2f\0\0\0\0\0\0\0\x7f", 13, RS_ECORRUPT,
             "signals: 127 declared, 43 bytes left");
@@ -297,6 +435,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_golden_file),
+        cmocka_unit_test(test_golden_file_of_version_1),
+        cmocka_unit_test(test_damaged_version_1),
         cmocka_unit_test(test_score),
         cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_every_bit),
@@ -306,7 +446,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_load_names_the_file),
     };
     if (argc == 3 && rs_streq(argv[1], "write")) {
-        RS_AUTO_STRUCT(rs_model) *m = sample_model();
+        RS_AUTO_STRUCT(rs_model) *m = full_model();
         return rs_model_save(m, argv[2], NULL) == RS_OK ? 0 : 1;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,10 @@
 
 static const char *learner_name(enum rs_learner learner)
 {
-    return learner == RS_LINEAR_SVM ? "linear-svm" : "logistic";
+    static const char *const names[] = {
+        [RS_LOGISTIC] = "logistic", [RS_LINEAR_SVM] = "linear-svm", [RS_RBF_SVM] = "rbf-svm"
+    };
+    return names[learner];
 }
 
 static const char *kind_name(enum rs_signal_kind kind)
@@ -64,7 +67,7 @@ static void print_meta(const char *path, const struct rs_model *m)
            t->n_failing, 100 * t->base_rate);
     printf("  threshold     %.6g\n", t->threshold);
     printf("  learner       %s\n", learner_name(m->learner));
-    printf("  calibration   p = 1 / (1 + exp(-(a z + b))), a = %.9g, b = %.9g\n", m->calib_a, m->calib_b);
+    printf("  calibration   p = 1 / (1 + exp(-(a z + b))), a = %.9g, b = %.9g\n", m->calibrator.a, m->calibrator.b);
     printf("  bias          %.9g\n", m->bias);
 }
 
@@ -215,9 +218,10 @@ static json_t *model_json(const char *path, const struct rs_model *m, const stru
 {
     return json_pack("{s:s, s:o, s:I, s:o, s:s, s:f, s:{s:f, s:f}, s:o, s:o, s:o, s:o, s:o}", "model", path, "digest",
                      rs_json_digest(rs_model_digest(m)), "format", (json_int_t)RS_MODEL_VERSION, "meta", meta_json(m),
-                     "learner", learner_name(m->learner), "bias", m->bias, "calibration", "a", m->calib_a, "b",
-                     m->calib_b, "signals", signals_json(&m->program), "attributes", attrs_json(&m->program), "windows",
-                     windows_json(&m->program), "cohorts", cohorts_json(m), "features", steps_json(m, ranked));
+                     "learner", learner_name(m->learner), "bias", m->bias, "calibration", "a", m->calibrator.a, "b",
+                     m->calibrator.b, "signals", signals_json(&m->program), "attributes", attrs_json(&m->program),
+                     "windows", windows_json(&m->program), "cohorts", cohorts_json(m), "features",
+                     steps_json(m, ranked));
 }
 
 static enum rs_status dump(const char *path, bool is_json, struct rs_error *err)

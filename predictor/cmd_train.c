@@ -77,7 +77,7 @@ static void print_text(const struct train_args *a, const struct rs_training *t)
         fprintf(stderr, "validation: %d folds of entities, at all times (%s)\n", RS_FOLDS, t->why_no_cut);
     print_candidates(&t->selection);
     fprintf(stderr, "\n%s: calibration slope %.4g, alert threshold %.4g (1 %% of samples)%s\n", a->model,
-            t->model->calib_a, meta->threshold, t->fit.has_converged ? "" : "; the final fit did not converge");
+            t->model->calibrator.a, meta->threshold, t->fit.has_converged ? "" : "; the final fit did not converge");
 }
 
 static json_t *candidates_json(const struct rs_selection *s)
@@ -111,7 +111,7 @@ static json_t *training_json(const struct train_args *a, const struct rs_trainin
                      (json_int_t)m->meta.n_entities, "failing_entities", (json_int_t)m->meta.n_failing, "features",
                      (int)m->program.n_steps, "features_tried", (int)t->n_tried, "cohorts", (int)m->program.n_cohorts,
                      "validation", validation_json(t), "candidates", candidates_json(&t->selection), "calibration_a",
-                     m->calib_a, "calibration_b", m->calib_b, "threshold", m->meta.threshold, "converged",
+                     m->calibrator.a, "calibration_b", m->calibrator.b, "threshold", m->meta.threshold, "converged",
                      t->fit.has_converged);
 }
 

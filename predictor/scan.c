@@ -130,7 +130,7 @@ static struct rs_attr_value attr_of(const rs_scan *s, uint32_t i)
 {
     const struct rs_attr *attr = &s->p->attrs[i];
     const struct attr_link *link = &s->links[i];
-    struct rs_attr_value out = { .code = -1, .number = NAN };
+    struct rs_attr_value out = { .code = RS_CODE_MISSING, .number = NAN };
     if (link->column == NO_COLUMN)
         return out;
     int32_t code = s->block.attr_codes[link->column];

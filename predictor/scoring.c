@@ -41,7 +41,7 @@ enum rs_status rs_scoring_step(struct rs_scoring *s, struct rs_scored_row *out, 
         end_progress(s);
     if (st != RS_CONTINUE)
         return st;
-    out->risk = rs_model_risk(s->model, out->sample.x);
+    out->risk = rs_model_risk(s->model, out->sample.cohort, out->sample.x);
     if (!(out->risk >= 0 && out->risk <= 1))
         return rs_error_set(err, RS_EDOMAIN, "entity %s: the model gives no probability (%g): its numbers are unsound",
                             out->sample.id, out->risk);

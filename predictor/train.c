@@ -114,8 +114,8 @@ static enum rs_status assemble(struct rs_matrix *m, const struct rs_selection *s
                                struct rs_error *err)
 {
     out->learner = s->candidates[s->chosen].learner;
-    out->calib_a = s->platt.a;
-    out->calib_b = s->platt.b;
+    out->calibrator.a = s->platt.a;
+    out->calibrator.b = s->platt.b;
     out->bias = w[m->d];
     out->weight = rs_alloc(m->d, sizeof *out->weight);
     if (!out->weight)
@@ -126,6 +126,8 @@ static enum rs_status assemble(struct rs_matrix *m, const struct rs_selection *s
     out->scale = rs_take(m->scale);
     out->support = rs_take(m->support);
     enum rs_status st = rs_model_check(out, err);
+    if (st == RS_OK)
+        st = rs_model_prepare(out, err);
     return st < 0 ? rs_error_prefix(err, st, "trained model") : RS_OK;
 }
 

@@ -141,7 +141,8 @@ static bool has_finite_scores(const struct rs_model *m)
     if (!state || !values || !x || !parts || !attrs)
         return false;
     bind_anything(p, attrs);
-    if (rs_program_cohort(p, attrs) >= p->n_cohorts)
+    uint32_t cohort = rs_program_cohort(p, attrs);
+    if (cohort >= p->n_cohorts)
         return false;
     rs_state_init(p, state);
     int64_t time = 1700000000;
@@ -151,8 +152,8 @@ static bool has_finite_scores(const struct rs_model *m)
         if (rs_state_push(p, state, time, values) != RS_OK)
             return false;
         rs_state_features(p, state, attrs, x);
-        double risk = rs_model_risk(m, x);
-        if (!(risk >= 0 && risk <= 1) || !isfinite(rs_model_explain(m, x, parts)))
+        double risk = rs_model_risk(m, cohort, x);
+        if (!(risk >= 0 && risk <= 1) || !isfinite(rs_model_explain(m, cohort, x, parts)))
             return false;
         for (uint32_t j = 0; j < p->n_steps; j++)
             if (!isfinite(x[j]) || !isfinite(parts[j]))
@@ -161,11 +162,14 @@ static bool has_finite_scores(const struct rs_model *m)
     return true;
 }
 
+/* An older version is written anew as the newest one. */
 static bool encodes_to_same(const struct rs_model *m, const uint8_t *bytes, size_t len)
 {
     rs_autofree uint8_t *again = NULL;
     size_t again_len = 0;
-    return rs_model_encode(m, &again, &again_len, NULL) == RS_OK && again_len == len && memcmp(again, bytes, len) == 0;
+    if (rs_model_encode(m, &again, &again_len, NULL) != RS_OK)
+        return false;
+    return bytes[sizeof(uint64_t)] != RS_MODEL_VERSION || (again_len == len && memcmp(again, bytes, len) == 0);
 }
 
 /* NULL where the promise holds, else how it was broken. */

@@ -24,7 +24,8 @@ static void score(const struct rs_model *m)
         return;
     for (uint32_t i = 0; i < p->n_attrs; i++)
         attrs[i] = rs_attr_bind(&p->attrs[i], p->attrs[i].n_values ? p->attrs[i].values[0] : "12.5");
-    must(rs_program_cohort(p, attrs) < p->n_cohorts);
+    uint32_t cohort = rs_program_cohort(p, attrs);
+    must(cohort < p->n_cohorts);
     rs_state_init(p, state);
     for (int64_t t = 0; t < 5; t++) {
         for (uint32_t i = 0; i < p->n_signals; i++)
@@ -32,7 +33,7 @@ static void score(const struct rs_model *m)
         must(rs_state_push(p, state, t * 40000, values) == RS_OK);
         must(rs_state_check(p, state, rs_program_state_size(p), NULL) == RS_OK);
         rs_state_features(p, state, attrs, x);
-        double risk = rs_model_risk(m, x);
+        double risk = rs_model_risk(m, cohort, x);
         must(risk >= 0 && risk <= 1);
     }
 }
@@ -47,7 +48,9 @@ static void try_bytes(const uint8_t *data, size_t size)
         must(!m && err.msg[0]);
         return;
     }
-    must(rs_model_encode(m, &again, &len, NULL) == RS_OK && len == size && memcmp(again, data, size) == 0);
+    must(rs_model_encode(m, &again, &len, NULL) == RS_OK);
+    if (data[8] == RS_MODEL_VERSION) /* older versions are written anew */
+        must(len == size && memcmp(again, data, size) == 0);
     score(m);
 }
 

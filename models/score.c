@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scores: picks the path for this processor once, and cuts batches into pieces. The arithmetic is in score_kernel.inc. */
+#include "models/score.h"
+
+#include <pthread.h>
+
+#include "models/exp.h"
+#include "models/tables.h"
+
+typedef double vec_f64 __attribute__((vector_size(LANES * sizeof(double))));
+typedef uint64_t vec_u64 __attribute__((vector_size(LANES * sizeof(uint64_t))));
+typedef float vec_f32 __attribute__((vector_size(LANES * sizeof(float))));
+typedef float wide_f32 __attribute__((vector_size(SV_LANES * sizeof(float))));
+typedef uint32_t wide_u32 __attribute__((vector_size(SV_LANES * sizeof(uint32_t))));
+
+struct score_ops {
+    const char *name;
+    double (*row_z)(const struct rs_model_tables *t, uint32_t cohort, const float *x);
+    void (*rows_z)(const struct rs_model_tables *t, uint32_t cohort, const float *x, size_t n, double *out_z);
+    void (*platt)(double a, double b, double *z_to_p, size_t n);
+    double (*rbf_z)(const struct rs_model *m, const float *x);
+    void (*rbf_rows_z)(const struct rs_model *m, const float *x, size_t n, double *out_z);
+};
+
+#define KERNEL(name) name##_plain
+#define KERNEL_NAME "plain"
+#define TARGET
+#include "models/score_kernel.inc"
+#undef KERNEL
+#undef KERNEL_NAME
+#undef TARGET
+
+#ifdef __x86_64__
+#define KERNEL(name) name##_avx2
+#define KERNEL_NAME "avx2"
+#define TARGET __attribute__((target("avx2")))
+#include "models/score_kernel.inc"
+#undef KERNEL
+#undef KERNEL_NAME
+#undef TARGET
+
+#define KERNEL(name) name##_avx512
+#define KERNEL_NAME "avx512"
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
+#include "models/score_kernel.inc"
+#undef KERNEL
+#undef KERNEL_NAME
+#undef TARGET
+#endif
+
+static const struct score_ops *best_ops(void)
+{
+    const char *wish = getenv("RESEAT_CPU");
+#ifdef __x86_64__
+    bool is_plain = wish && rs_streq(wish, "plain"), is_avx2 = wish && rs_streq(wish, "avx2");
+    __builtin_cpu_init();
+    if (!is_plain && !is_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
+        return &ops_avx512;
+    if (!is_plain && __builtin_cpu_supports("avx2"))
+        return &ops_avx2;
+#endif
+    (void)wish;
+    return &ops_plain;
+}
+
+static const struct score_ops *chosen; /* written once; every thread would write the same */
+
+static const struct score_ops *ops(void)
+{
+    const struct score_ops *o = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+    if (!o) {
+        o = best_ops();
+        __atomic_store_n(&chosen, o, __ATOMIC_RELAXED);
+    }
+    return o;
+}
+
+const char *rs_score_path(void)
+{
+    return ops()->name;
+}
+
+double rs_model_z(const struct rs_model *m, uint32_t cohort, const float *x)
+{
+    if (m->learner == RS_RBF_SVM)
+        return ops()->rbf_z(m, x);
+    return ops()->row_z(m->tables, cohort, x);
+}
+
+double rs_model_risk(const struct rs_model *m, uint32_t cohort, const float *x)
+{
+    return rs_calibrate(&m->calibrator, rs_model_z(m, cohort, x));
+}
+
+/* ---- batches ---- */
+
+struct batch {
+    const struct rs_model *m;
+    const float *x;
+    size_t n;
+    const uint32_t *cohort; /* NULL: 0 */
+    bool has_risk;          /* else z */
+    double *out;
+    size_t next; /* row of the next piece */
+};
+
+/* Decision values of the rows of one piece; runs of rows with the same cohort go together. */
+static void piece_z(const struct batch *b, size_t from, size_t n)
+{
+    const struct rs_model_tables *t = b->m->tables;
+    const float *x = b->x + from * t->d;
+    double *out = b->out + from;
+    if (b->m->learner == RS_RBF_SVM) {
+        ops()->rbf_rows_z(b->m, x, n, out);
+        return;
+    }
+    for (size_t i = 0, run; i < n; i += run) {
+        uint32_t cohort = b->cohort ? b->cohort[from + i] : 0;
+        run = b->cohort && !t->is_uniform ? 1 : n - i;
+        while (i + run < n && b->cohort[from + i + run] == cohort)
+            run++;
+        if (t->d < LANES)
+            for (size_t k = 0; k < run; k++)
+                out[i + k] = ops()->row_z(t, cohort, x + (i + k) * t->d);
+        else
+            ops()->rows_z(t, cohort, x + i * t->d, run, out + i);
+    }
+}
+
+static void score_piece(const struct batch *b, size_t from, size_t n)
+{
+    piece_z(b, from, n);
+    if (!b->has_risk)
+        return;
+    const struct rs_calibrator *c = &b->m->calibrator;
+    if (c->kind == RS_PLATT) {
+        ops()->platt(c->a, c->b, b->out + from, n);
+        return;
+    }
+    for (size_t i = from; i < from + n; i++)
+        b->out[i] = rs_calibrate(c, b->out[i]);
+}
+
+static void *score_pieces(void *arg)
+{
+    struct batch *b = arg;
+    for (;;) {
+        size_t from = __atomic_fetch_add(&b->next, SCORE_PIECE, __ATOMIC_RELAXED);
+        if (from >= b->n)
+            return NULL;
+        score_piece(b, from, RS_MIN(SCORE_PIECE, b->n - from));
+    }
+}
+
+#define THREADS_MAX 256
+
+/* What no thread could be started for, this one does itself. */
+static void run_batch(struct batch *b, unsigned n_threads)
+{
+    pthread_t threads[THREADS_MAX];
+    size_t wanted = RS_MIN(RS_MIN((size_t)n_threads, (size_t)THREADS_MAX), b->n / SCORE_PIECE + 1), n = 0;
+    while (n + 1 < wanted && pthread_create(&threads[n], NULL, score_pieces, b) == 0)
+        n++;
+    score_pieces(b);
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static enum rs_status score_batch(struct batch *b, unsigned n_threads)
+{
+    for (size_t i = 0; b->cohort && i < b->n; i++)
+        if (b->cohort[i] >= b->m->program.n_cohorts)
+            return RS_EINVAL;
+    run_batch(b, n_threads);
+    return RS_OK;
+}
+
+enum rs_status rs_score_batch(const struct rs_model *m, const float *x, size_t n, const uint32_t *cohort,
+                              unsigned n_threads, double *out_p)
+{
+    struct batch b = { .m = m, .x = x, .n = n, .cohort = cohort, .has_risk = true, .out = out_p };
+    return score_batch(&b, n_threads);
+}
+
+enum rs_status rs_score_batch_z(const struct rs_model *m, const float *x, size_t n, const uint32_t *cohort,
+                                unsigned n_threads, double *out_z)
+{
+    struct batch b = { .m = m, .x = x, .n = n, .cohort = cohort, .out = out_z };
+    return score_batch(&b, n_threads);
+}
