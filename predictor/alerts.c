@@ -379,3 +379,11 @@ void rs_alerts_measure(const rs_alerts *a, rs_alerts_ws *ws, const uint32_t *wei
         }
     }
 }
+
+size_t rs_alerts_leads(const rs_alerts *a, rs_alerts_ws *ws, size_t budget, double *out)
+{
+    size_t n = gather_leads(a, ws, budget);
+    for (size_t i = 0; i < n; i++)
+        out[i] = ws->leads[i].lead_s;
+    return n;
+}

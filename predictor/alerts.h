@@ -62,4 +62,8 @@ RS_DEFINE_AUTO(rs_alerts_ws, rs_alerts_ws_free)
 /* weight: one per unit, NULL for 1 each. out: n_groups x n_budgets, group after group. Allocates nothing. */
 void rs_alerts_measure(const rs_alerts *a, rs_alerts_ws *ws, const uint32_t *weight, struct rs_alert_stats *out);
 
+/* Lead times, in s and ascending, of the failures that one budget caught at the last measurement with ws (E9); unknown
+ * ones are left out. out: room for n_episodes. Returns their number. */
+size_t rs_alerts_leads(const rs_alerts *a, rs_alerts_ws *ws, size_t budget, double *out);
+
 #endif

@@ -2,6 +2,7 @@
 /* The evaluation as a whole: cohorts nest, intervals cover, one class is refused, the seed decides the intervals. */
 #include "predictor/evaluate.c"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -144,6 +145,102 @@ static void test_seed_decides(void **state)
     assert_true(a->groups[0].value.m.roc_auc == c->groups[0].value.m.roc_auc);
 }
 
+/* Measures the fleet under two models; the second one's risks are changed by fn. */
+static struct rs_evaluation *compared(double (*fn)(double risk, int label))
+{
+    RS_AUTO(rs_eval) *e = NULL;
+    struct rs_evaluation *ev = NULL;
+    struct rs_error err = RS_ERROR_INIT;
+    assert_int_equal(rs_eval_new(&program, &e, &err), RS_OK);
+    fill_fleet(e);
+    for (size_t i = 0; i < e->n_rows; i++) {
+        const struct rs_alert_row *r = &e->rows[i];
+        struct rs_eval_sample s = { .entity = e->units[r->unit].entity,
+                                    .time = r->day * RS_DAY_S,
+                                    .label = r->episode != RS_NO_EPISODE,
+                                    .risk = fn(r->risk, r->episode != RS_NO_EPISODE) };
+        assert_int_equal(rs_eval_add_other(e, &s, &err), RS_OK);
+    }
+    if (rs_eval_measure(e, &options, &ev, &err) != RS_OK)
+        fail_msg("%s", err.msg);
+    return ev;
+}
+
+static double same(double risk, int label)
+{
+    (void)label;
+    return risk;
+}
+
+/* Positives keep a quarter of their risk, negatives half: ranked worse, and all too low. */
+static double worse(double risk, int label)
+{
+    return label ? risk / 4 : risk / 2;
+}
+
+static void test_a_model_against_itself(void **state)
+{
+    (void)state;
+    RS_AUTO_STRUCT(rs_evaluation) *ev = compared(same);
+    assert_true(ev->is_compared);
+    for (size_t g = 0; g < ev->n_groups; g++) {
+        const struct rs_eval_group *x = &ev->groups[g];
+        assert_true(x->difference.m.roc_auc == 0 && x->difference_low.m.roc_auc == 0 &&
+                    x->difference_high.m.roc_auc == 0);
+        assert_true(x->difference.m.log_loss == 0 && x->difference_high.m.log_loss == 0);
+        assert_true(x->difference.alerts[1].recall == 0 && x->difference_high.alerts[1].false_alarms == 0);
+        assert_true(x->other.m.brier == x->value.m.brier);
+    }
+}
+
+static void test_a_worse_model(void **state)
+{
+    (void)state;
+    RS_AUTO_STRUCT(rs_evaluation) *ev = compared(worse);
+    RS_AUTO_STRUCT(rs_evaluation) *alone = measured(&options);
+    const struct rs_eval_group *x = &ev->groups[0];
+    assert_true(x->difference.m.roc_auc == x->value.m.roc_auc - x->other.m.roc_auc);
+    assert_true(x->difference_low.m.roc_auc > 0 && x->difference_low.alerts[0].recall > 0);
+    assert_true(x->difference_low.m.roc_auc < x->difference.m.roc_auc &&
+                x->difference.m.roc_auc < x->difference_high.m.roc_auc);
+    assert_true(isnan(x->difference.observed[0]) && isnan(x->difference_low.observed[0]));
+    /* the first model's figures are those without a second one, to the bit */
+    assert_memory_equal(&x->value, &alone->groups[0].value, sizeof x->value);
+    assert_memory_equal(&x->low, &alone->groups[0].low, sizeof x->low);
+    assert_true(ev->curves.roc.n > 2 && ev->other_curves.roc.n > 2 && ev->curves.leads[1].n > 2);
+}
+
+static void test_another_order_is_refused(void **state)
+{
+    (void)state;
+    RS_AUTO(rs_eval) *e = NULL;
+    struct rs_evaluation *ev = NULL;
+    struct rs_error err = RS_ERROR_INIT;
+    assert_int_equal(rs_eval_new(&program, &e, &err), RS_OK);
+    fill_fleet(e);
+    struct rs_eval_sample s = { .entity = 3, .time = 0, .risk = 0.5 };
+    assert_int_equal(rs_eval_add_other(e, &s, &err), RS_EINVAL);
+    assert_string_equal(err.msg, "labelled row 0 is another one under the second model");
+    assert_int_equal(rs_eval_measure(e, &options, &ev, &err), RS_EINVAL);
+    assert_non_null(strstr(err.msg, "the second model has 0 labelled rows"));
+}
+
+/* E12, E15: cohorts that the program does not nest further are strata of their own; the error lies between the mean
+ * error, which cannot be larger, and 1. */
+static void test_within_and_calibration_error(void **state)
+{
+    (void)state;
+    RS_AUTO_STRUCT(rs_evaluation) *ev = measured(&options);
+    const struct rs_eval_stats *v = &ev->groups[0].value;
+    assert_true(v->within_roc_auc > 0.95 && v->within_roc_auc < 1 && v->within_roc_auc != v->m.roc_auc);
+    assert_true(v->within_average_precision >= v->m.average_precision);
+    double sum = 0;
+    for (size_t b = 0; b < ev->groups[0].bins.n; b++)
+        sum += ev->groups[0].bin[b].rows * fabs(ev->groups[0].bin[b].mean_risk - ev->groups[0].bin[b].observed);
+    assert_true(fabs(v->calibration_error - sum / (double)ev->n_rows) < 1e-15);
+    assert_true(v->calibration_error >= fabs(v->m.mean_risk - v->m.base_rate) - 1e-12);
+}
+
 static void test_without_resampling(void **state)
 {
     (void)state;
@@ -186,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_counts_and_cohorts),        cmocka_unit_test(test_values_are_those_of_the_parts),
         cmocka_unit_test(test_intervals_hold_the_values), cmocka_unit_test(test_seed_decides),
         cmocka_unit_test(test_without_resampling),        cmocka_unit_test(test_one_class),
+        cmocka_unit_test(test_a_model_against_itself),    cmocka_unit_test(test_a_worse_model),
+        cmocka_unit_test(test_another_order_is_refused),  cmocka_unit_test(test_within_and_calibration_error),
         cmocka_unit_test(test_days_before_1970),
     };
     return cmocka_run_group_tests(tests, make_cohorts, drop_cohorts);

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "predictor/test_rows.h"
+
 /* 14 rows of 10 units: ties between and within classes, an exact 0. */
 static const double risks[] = { 0.91, 0.031, 0.4, 0.4, 0.4, 0.0, 0.77, 0.062, 0.23, 0.23, 0.031, 0.5, 0.12, 0.91 };
 static const uint8_t labels[] = { 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1 };
@@ -252,10 +254,37 @@ static void test_bad_rows_are_refused(void **state)
     assert_null(r);
 }
 
+/* want: scikit-learn, tests/sklearn_figures.py; its weights 1, 3.25 and 5.5 are 4, 13 and 22 fourths here */
+static void test_scikit_learn(void **state)
+{
+    (void)state;
+    static const double want[2][4] = {
+        { 0.90664901163340594, 0.76625454685000416, 0.11558303988106379, 0.36768202015703311 },
+        { 0.90998303229739763, 0.54216089889549546, 0.10258330706469691, 0.330535851328986 },
+    };
+    static struct test_rows rows;
+    static double p[TEST_ROWS];
+    static uint32_t weight[TEST_ROWS];
+    test_rows_make(&rows);
+    for (size_t i = 0; i < TEST_ROWS; i++) {
+        p[i] = 1 / (1 + exp(-rows.z[i]));
+        weight[i] = (uint32_t)(4 * rows.weight[i]);
+    }
+    RS_AUTO_STRUCT(rs_ranked) *r = NULL;
+    assert_int_equal(rs_ranked_new(p, rows.y, NULL, TEST_ROWS, &r, NULL), RS_OK);
+    for (size_t k = 0; k < 2; k++) {
+        struct rs_metrics m;
+        rs_metrics_compute(r, k ? weight : NULL, &m);
+        assert_true(fabs(m.roc_auc - want[k][0]) < 1e-12 && fabs(m.average_precision - want[k][1]) < 1e-12);
+        assert_true(fabs(m.brier - want[k][2]) < 1e-12 && fabs(m.log_loss - want[k][3]) < 1e-12);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_scikit_learn),
         cmocka_unit_test(test_points_are_fine_enough),
         cmocka_unit_test(test_weights_are_copies),
         cmocka_unit_test(test_one_class_is_undefined),
