@@ -29,6 +29,16 @@ static void print_span(const struct rs_fleet_info *i)
            rs_duration_format((double)i->last - (double)i->first, span));
 }
 
+static void print_event_kinds(const struct rs_fleet_info *i)
+{
+    if (!i->n_events)
+        return;
+    printf("  happenings   %u kind%s:", i->n_events, plural(i->n_events));
+    for (uint32_t e = 0; e < i->n_events && e < VALUES_SHOWN; e++)
+        printf("%s %s", e ? "," : "", i->events[e]);
+    puts(i->n_events > VALUES_SHOWN ? ", ..." : "");
+}
+
 static void print_names(const struct rs_fleet_info *i)
 {
     printf("  attributes   %u\n", i->n_attrs);
@@ -66,9 +76,8 @@ static void print_text(const struct arguments *a, const struct rs_fleet_info *i)
     if (i->n_vms)
         printf("  VMs          %llu, %llu placements, %llu reboots\n", (unsigned long long)i->n_vms,
                (unsigned long long)i->n_placements, (unsigned long long)i->n_reboots);
+    print_event_kinds(i);
     print_names(i);
-    for (uint32_t e = 0; e < i->n_events; e++)
-        printf("%s    %s\n", e ? "" : "  kinds of events\n", i->events[e]);
     if (a->must_verify)
         puts("  verified     every row was read and is sound");
 }

@@ -75,12 +75,11 @@ enum rs_status rs_import_each_row(struct rs_import_job *job, const char *path, c
 /* Every source of the map, one after the other; NULL behind the last. */
 static struct rs_map_source *source_at(struct rs_map *m, size_t i)
 {
-    if (i < m->n_failures)
-        return &m->failures[i].source;
-    i -= m->n_failures;
-    if (i < m->n_maintenance)
-        return &m->maintenance[i].source;
-    i -= m->n_maintenance;
+    for (size_t s = 0; s < RS_MAP_SORTS; s++) {
+        if (i < m->events[s].n)
+            return &m->events[s].items[i].source;
+        i -= m->events[s].n;
+    }
     if (i < m->n_counters)
         return &m->counters[i].source;
     i -= m->n_counters;
@@ -115,7 +114,8 @@ static enum rs_status sort_operands(struct rs_import_job *job, char *const *oper
     return *n_data ? RS_OK : rs_error_set(err, RS_EUSAGE, "no data files given; see --help");
 }
 
-/* The path of the source's file: as the command line gives it, else as the map does, relative to the map. */
+/* The path of the source's file: as the command line gives it, else as the map does, relative to the map. NULL where
+ * neither does and the source is optional. */
 static enum rs_status source_path(const struct rs_import_job *job, const struct roles *roles,
                                   const struct rs_map_source *s, char **out, struct rs_error *err)
 {
@@ -128,6 +128,8 @@ static enum rs_status source_path(const struct rs_import_job *job, const struct 
             return *out ? RS_OK : rs_error_set(err, RS_ENOMEM, "import: out of memory");
         }
     }
+    if (!s->file && s->is_optional)
+        return RS_OK;
     if (!s->file)
         return rs_error_set(err, RS_EUSAGE, "%s:%zu: no file of %s; give %s=FILE on the command line", map_path,
                             s->line, s->role, s->role);
@@ -168,33 +170,41 @@ static const char *read_event(struct rs_import_job *job, const struct rs_map_eve
     return why;
 }
 
-enum rs_status rs_import_failure(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
-                                 int64_t row_time, const struct rs_csv_record *rec, const char **why,
-                                 struct rs_error *err)
+/* What the builder makes of an event that was read. */
+static enum rs_status put_event(struct rs_import_job *job, enum rs_map_sort sort, const char *entity, int64_t time,
+                                int64_t end, const char *kind, const char **why, struct rs_error *err)
 {
-    char kind[RS_MAP_TEXT_MAX];
-    int64_t time, back;
-    if (!rs_map_when_holds(&ev->source.when, rec))
+    switch (sort) {
+    case RS_MAP_FAILURES:
+        return rs_builder_failure(job->builder, entity, time, end, kind[0] ? kind : NULL, err);
+    case RS_MAP_MAINTENANCE:
+        return rs_builder_maintenance(job->builder, entity, time, end == RS_TIME_NONE ? time : end,
+                                      kind[0] ? kind : "maintenance", err);
+    case RS_MAP_EVENTS:
+        return kind[0] ? rs_builder_event(job->builder, entity, time, kind, err) : RS_OK;
+    case RS_MAP_MITIGATIONS:
+    case RS_MAP_SORTS:
+        break;
+    }
+    if (!rs_streq(kind, "drained") && !rs_streq(kind, "moved") && !rs_streq(kind, "control")) {
+        *why = "a mitigation that is neither drained, moved nor control";
         return RS_OK;
-    *why = read_event(job, ev, row_time, rec, &time, &back, kind);
-    if (*why || time == RS_TIME_NONE)
-        return RS_OK;
-    return rs_builder_failure(job->builder, entity, time, back, kind[0] ? kind : NULL, err);
+    }
+    return rs_builder_mitigation(job->builder, entity, time, end, kind, err);
 }
 
-enum rs_status rs_import_maintenance(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
-                                     int64_t row_time, const struct rs_csv_record *rec, const char **why,
-                                     struct rs_error *err)
+enum rs_status rs_import_event(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
+                               int64_t row_time, const struct rs_csv_record *rec, const char **why,
+                               struct rs_error *err)
 {
     char kind[RS_MAP_TEXT_MAX];
     int64_t time, end;
-    if (!rs_map_when_holds(&ev->source.when, rec))
+    if (!rs_map_when_holds(&job->reader, &ev->source.when, rec))
         return RS_OK;
     *why = read_event(job, ev, row_time, rec, &time, &end, kind);
     if (*why || time == RS_TIME_NONE)
         return RS_OK;
-    return rs_builder_maintenance(job->builder, entity, time, end == RS_TIME_NONE ? time : end,
-                                  kind[0] ? kind : "maintenance", err);
+    return put_event(job, ev->sort, entity, time, end, kind, why, err);
 }
 
 /* An entity that perhaps only an event knows. */
@@ -230,29 +240,17 @@ static enum rs_status bind_event_file(struct rs_import_job *job, void *item, con
     return st < 0 ? st : rs_map_bind_time(&ev->back_time, h, err);
 }
 
-static enum rs_status event_row(struct rs_import_job *job, const struct rs_map_events *ev, bool is_failure,
-                                const struct rs_csv_record *rec, const char **why, struct rs_error *err)
+static enum rs_status event_row(struct rs_import_job *job, void *item, const struct rs_csv_record *rec,
+                                const char **why, struct rs_error *err)
 {
+    const struct rs_map_events *ev = item;
     char id[RS_MAP_TEXT_MAX];
     size_t len;
     *why = rs_map_entity_of(&job->reader, &ev->source.entity, rec, id, &len);
     if (*why)
         return RS_OK;
-    enum rs_status st = is_failure ? rs_import_failure(job, ev, id, RS_TIME_NONE, rec, why, err)
-                                   : rs_import_maintenance(job, ev, id, RS_TIME_NONE, rec, why, err);
+    enum rs_status st = rs_import_event(job, ev, id, RS_TIME_NONE, rec, why, err);
     return st < 0 || *why ? st : declare_entity(job, id, len, NULL, 0, err);
-}
-
-static enum rs_status failure_row(struct rs_import_job *job, void *item, const struct rs_csv_record *rec,
-                                  const char **why, struct rs_error *err)
-{
-    return event_row(job, item, true, rec, why, err);
-}
-
-static enum rs_status maintenance_row(struct rs_import_job *job, void *item, const struct rs_csv_record *rec,
-                                      const char **why, struct rs_error *err)
-{
-    return event_row(job, item, false, rec, why, err);
 }
 
 /* ---- counters ---- */
@@ -280,7 +278,7 @@ static enum rs_status counter_row(struct rs_import_job *job, void *item, const s
     char id[RS_MAP_TEXT_MAX], name[RS_MAP_TEXT_MAX];
     size_t id_len, name_len;
     int64_t time;
-    if (!rs_map_when_holds(&c->source.when, rec))
+    if (!rs_map_when_holds(&job->reader, &c->source.when, rec))
         return RS_OK;
     *why = rs_map_entity_of(&job->reader, entity, rec, id, &id_len);
     if (!*why)
@@ -346,38 +344,42 @@ static enum rs_status table_row(struct rs_import_job *job, void *item, const str
         enum rs_status st = declare_entity(job, id, id_len, &a, 1, err);
         if (st < 0)
             return st;
+        bool is_group = job->map->grid.group && rs_streq(job->map->grid.group, t->attrs[i].name);
+        if (is_group && a.len && !rs_grid_note(&job->grid, id, id_len, text, a.len, RS_TIME_NONE))
+            return rs_error_set(err, RS_ENOMEM, "import: out of memory");
     }
+    if (!*why && job->map->grid.every_s && !job->map->grid.group &&
+        !rs_grid_note(&job->grid, id, id_len, "", 0, RS_TIME_NONE))
+        return rs_error_set(err, RS_ENOMEM, "import: out of memory");
     return RS_OK;
 }
 
 /* ---- the whole ---- */
 
-/* Role files of failures, maintenance and attributes. */
+static enum rs_status read_role_file(struct rs_import_job *job, const struct roles *roles,
+                                     const struct rs_map_source *s, const struct rs_import_use *use,
+                                     struct rs_error *err)
+{
+    rs_autofree char *path = NULL;
+    if (!s->role)
+        return RS_OK;
+    enum rs_status st = source_path(job, roles, s, &path, err);
+    return st == RS_OK && path ? rs_import_each_row(job, path, use, err) : st;
+}
+
+/* Role files of events and attributes. */
 static enum rs_status read_role_files(struct rs_import_job *job, const struct roles *roles, struct rs_error *err)
 {
     struct rs_map *m = job->map;
     enum rs_status st = RS_OK;
-    for (size_t i = 0; i < m->n_failures + m->n_maintenance + m->n_tables && st == RS_OK; i++) {
-        struct rs_import_use use = { .bind = bind_event_file, .row = failure_row };
-        struct rs_map_source *s;
-        if (i < m->n_failures) {
-            use.item = &m->failures[i];
-            s = &m->failures[i].source;
-        } else if (i < m->n_failures + m->n_maintenance) {
-            use.item = &m->maintenance[i - m->n_failures];
-            use.row = maintenance_row;
-            s = &m->maintenance[i - m->n_failures].source;
-        } else {
-            use = (struct rs_import_use){ .bind = bind_table, .row = table_row };
-            use.item = &m->tables[i - m->n_failures - m->n_maintenance];
-            s = &m->tables[i - m->n_failures - m->n_maintenance].source;
+    for (size_t s = 0; s < RS_MAP_SORTS; s++)
+        for (size_t i = 0; i < m->events[s].n && st == RS_OK; i++) {
+            struct rs_import_use use = { .item = &m->events[s].items[i], .bind = bind_event_file, .row = event_row };
+            st = read_role_file(job, roles, &m->events[s].items[i].source, &use, err);
         }
-        if (!s->role)
-            continue;
-        rs_autofree char *path = NULL;
-        st = source_path(job, roles, s, &path, err);
-        if (st == RS_OK)
-            st = rs_import_each_row(job, path, &use, err);
+    for (size_t i = 0; i < m->n_tables && st == RS_OK; i++) {
+        struct rs_import_use use = { .item = &m->tables[i], .bind = bind_table, .row = table_row };
+        st = read_role_file(job, roles, &m->tables[i].source, &use, err);
     }
     return st;
 }
@@ -445,6 +447,8 @@ static enum rs_status import(struct rs_import_job *job, char *const *operands, s
     rs_progress_start(&job->progress, "import", "B", bytes_of(files, n_files), job->opt->is_quiet);
     st = read_all(job, &roles, files, n_files, err);
     rs_progress_end(&job->progress);
+    if (st == RS_OK && job->map->control_share > 0)
+        st = rs_builder_control_share(builder, job->map->control_share, err);
     if (st == RS_OK)
         st = rs_import_check_bad(job->opt, job->report, err);
     return st < 0 ? st : rs_builder_finish(builder, &job->report->counts, err);
@@ -498,5 +502,6 @@ enum rs_status rs_import_csv(const struct rs_import_options *opt, const char *ma
     struct rs_import_job job = { .opt = opt, .report = out, .map = map, .reader = { .map = map } };
     st = import(&job, operands, n_operands, err);
     rs_tally_clear(&job.tally);
+    rs_grid_clear(&job.grid);
     return st;
 }

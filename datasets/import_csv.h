@@ -5,6 +5,7 @@
 #define RS_DATASETS_IMPORT_CSV_H
 
 #include "common/progress.h"
+#include "datasets/grid.h"
 #include "datasets/import.h"
 #include "datasets/map_row.h"
 #include "datasets/tally.h"
@@ -16,6 +17,7 @@ struct rs_import_job {
     rs_builder *builder;
     struct rs_map_reader reader;
     struct rs_tally tally; /* of the map's counters, sealed before the data is read */
+    struct rs_grid grid;   /* of the map's grid */
     struct rs_progress progress;
     uint64_t done_bytes; /* of files read to their end */
 };
@@ -34,14 +36,11 @@ struct rs_import_use {
 enum rs_status rs_import_each_row(struct rs_import_job *job, const char *path, const struct rs_import_use *use,
                                   struct rs_error *err);
 
-/* A failure or maintenance of the entity as the row says it; row_time counts where the events have no time of their
- * own. Nothing happens where the row is no event. */
-enum rs_status rs_import_failure(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
-                                 int64_t row_time, const struct rs_csv_record *rec, const char **why,
-                                 struct rs_error *err);
-enum rs_status rs_import_maintenance(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
-                                     int64_t row_time, const struct rs_csv_record *rec, const char **why,
-                                     struct rs_error *err);
+/* What the row says that happened to the entity; row_time counts where the event has no time of its own. Nothing
+ * happens where the row is no such event. */
+enum rs_status rs_import_event(struct rs_import_job *job, const struct rs_map_events *ev, const char *entity,
+                               int64_t row_time, const struct rs_csv_record *rec, const char **why,
+                               struct rs_error *err);
 
 /* Samples of all data files into the builder. */
 enum rs_status rs_import_data(struct rs_import_job *job, char **files, size_t n_files, struct rs_error *err);

@@ -35,7 +35,8 @@ struct rows {
     size_t id_len, parent_len;
     int64_t time;
     int8_t label;
-    bool is_pending; /* long: a run waits to be written */
+    uint32_t group_attr; /* of the builder: the attribute that a grid groups by */
+    bool is_pending;     /* long: a run waits to be written */
 };
 
 static void rows_clear(struct rows *r)
@@ -87,14 +88,15 @@ static void claim_named(const struct rs_map *m, const struct rs_header *h, bool 
         claim(claimed, &m->label);
     for (size_t i = 0; i < m->n_attrs; i++)
         claim_text(claimed, &m->attrs[i].text);
-    for (size_t i = 0; i < m->n_failures + m->n_maintenance; i++) {
-        const struct rs_map_events *ev = i < m->n_failures ? &m->failures[i] : &m->maintenance[i - m->n_failures];
-        if (ev->source.role)
-            continue;
-        claim_source(claimed, &ev->source);
-        claim_text(claimed, &ev->kind);
-        claim(claimed, &ev->back_time.column);
-    }
+    for (size_t s = 0; s < RS_MAP_SORTS; s++)
+        for (size_t i = 0; i < m->events[s].n; i++) {
+            const struct rs_map_events *ev = &m->events[s].items[i];
+            if (ev->source.role)
+                continue;
+            claim_source(claimed, &ev->source);
+            claim_text(claimed, &ev->kind);
+            claim(claimed, &ev->back_time.column);
+        }
     for (size_t i = 0; i < m->n_counters; i++) {
         if (m->counters[i].source.role)
             continue;
@@ -195,12 +197,11 @@ static enum rs_status plan_wide(struct rs_import_job *job, struct rows *r, const
     return RS_OK;
 }
 
-static enum rs_status bind_events(const struct rs_header *h, struct rs_map_events *events, size_t n,
-                                  struct rs_error *err)
+static enum rs_status bind_events(const struct rs_header *h, struct rs_map_event_list *list, struct rs_error *err)
 {
     enum rs_status st = RS_OK;
-    for (size_t i = 0; i < n && st == RS_OK; i++) {
-        struct rs_map_events *ev = &events[i];
+    for (size_t i = 0; i < list->n && st == RS_OK; i++) {
+        struct rs_map_events *ev = &list->items[i];
         if (ev->source.role)
             continue;
         st = rs_map_bind_time(&ev->source.time, h, err);
@@ -229,10 +230,8 @@ static enum rs_status bind_rows(struct rs_import_job *job, void *item, const str
         st = rs_map_bind_column(&m->label, h, err);
     if (st == RS_OK)
         st = rs_map_bind_attrs(m->attrs, m->n_attrs, h, err);
-    if (st == RS_OK)
-        st = bind_events(h, m->failures, m->n_failures, err);
-    if (st == RS_OK)
-        st = bind_events(h, m->maintenance, m->n_maintenance, err);
+    for (size_t s = 0; s < RS_MAP_SORTS && st == RS_OK; s++)
+        st = bind_events(h, &m->events[s], err);
     if (st == RS_OK && m->is_long)
         st = rs_map_bind_column(&m->long_signal, h, err);
     if (st == RS_OK && m->is_long)
@@ -311,12 +310,10 @@ static enum rs_status row_events(struct rs_import_job *job, const char *entity, 
                                  const struct rs_csv_record *rec, const char **why, struct rs_error *err)
 {
     enum rs_status st = RS_OK;
-    for (size_t i = 0; i < job->map->n_failures && st == RS_OK && !*why; i++)
-        if (!job->map->failures[i].source.role)
-            st = rs_import_failure(job, &job->map->failures[i], entity, time, rec, why, err);
-    for (size_t i = 0; i < job->map->n_maintenance && st == RS_OK && !*why; i++)
-        if (!job->map->maintenance[i].source.role)
-            st = rs_import_maintenance(job, &job->map->maintenance[i], entity, time, rec, why, err);
+    for (size_t s = 0; s < RS_MAP_SORTS; s++)
+        for (size_t i = 0; i < job->map->events[s].n && st == RS_OK && !*why; i++)
+            if (!job->map->events[s].items[i].source.role)
+                st = rs_import_event(job, &job->map->events[s].items[i], entity, time, rec, why, err);
     return st;
 }
 
@@ -378,6 +375,47 @@ static enum rs_status write_row(struct rs_import_job *job, struct rows *r, struc
     return rs_builder_row(job->builder, &row, err);
 }
 
+/* A row of a map with a grid: the entity and its attributes; samples come when all rows were seen. */
+static enum rs_status grid_row(struct rs_import_job *job, struct rows *r, const struct rs_csv_record *rec,
+                               const char **why, struct rs_error *err)
+{
+    const char *group = "";
+    size_t group_len = 0;
+    int64_t time = r->time;
+    for (size_t i = 0; job->map->grid.group && i < r->n_attrs; i++)
+        if (r->attrs[i].attr == r->group_attr) {
+            group = r->attrs[i].text;
+            group_len = r->attrs[i].len;
+        }
+    enum rs_status st = row_events(job, r->id, time, rec, why, err);
+    if (st < 0 || *why)
+        return st;
+    if (!rs_grid_note(&job->grid, r->id, r->id_len, group, group_len, time))
+        return no_memory(err);
+    r->time = RS_TIME_NONE;
+    r->n_readings = 0;
+    return write_row(job, r, err);
+}
+
+/* The samples of the grid, once all rows are in. */
+static enum rs_status put_grid(struct rs_import_job *job, struct rows *r, struct rs_error *err)
+{
+    r->n_attrs = r->parent_len = 0;
+    r->label = -1;
+    for (uint32_t e = 0; e < job->grid.entities.n; e++) {
+        struct rs_grid_walk walk;
+        enum rs_status st = RS_OK;
+        r->id_len = strlen(job->grid.entities.strings[e]);
+        memcpy(r->id, job->grid.entities.strings[e], r->id_len + 1);
+        rs_grid_start(&job->grid, &job->map->grid, e, &walk);
+        while (st == RS_OK && rs_grid_next(&walk, &r->time))
+            st = start_sample(job, r) ? write_row(job, r, err) : no_memory(err);
+        if (st < 0)
+            return st;
+    }
+    return RS_OK;
+}
+
 static enum rs_status wide_row(struct rs_import_job *job, void *item, const struct rs_csv_record *rec, const char **why,
                                struct rs_error *err)
 {
@@ -387,6 +425,8 @@ static enum rs_status wide_row(struct rs_import_job *job, void *item, const stru
         *why = rs_map_time_of(&job->reader, &job->map->time, rec, &r->time);
     if (!*why)
         *why = read_about(job, r, rec);
+    if (!*why && job->map->grid.every_s)
+        return grid_row(job, r, rec, why, err);
     if (!*why && !start_sample(job, r))
         return no_memory(err);
     for (size_t i = 0; i < r->n_cells && !*why; i++) {
@@ -542,6 +582,8 @@ static enum rs_status declare(struct rs_import_job *job, struct rows *r, struct 
             rs_builder_attr(job->builder, m->attrs[i].name, m->attrs[i].is_number, &m->attrs[i].index, err);
         if (st < 0)
             return st;
+        if (m->grid.group && rs_streq(m->grid.group, m->attrs[i].name))
+            r->group_attr = m->attrs[i].index;
     }
     return RS_OK;
 }
@@ -568,5 +610,5 @@ enum rs_status rs_import_data(struct rs_import_job *job, char **files, size_t n_
         st = declare_counters(job, &r, err);
     for (size_t i = 0; i < n_files && st == RS_OK; i++)
         st = rs_import_each_row(job, files[i], &use, err);
-    return st;
+    return st == RS_OK && job->map->grid.every_s ? put_grid(job, &r, err) : st;
 }

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reads a mapping: YAML in, checked struct rs_map out. Every mistake names file and line; nothing is guessed. */
-#include "datasets/map.h"
+#include "datasets/map_private.h"
 
 static enum rs_status read_map(struct rs_map *m, const char *name, struct rs_error *err);
 
-static const struct rs_map_column nowhere = { NULL, 0, RS_MAP_NOWHERE };
-
 /* ---- loading and release ---- */
 
-static void text_clear(struct rs_map_text *t)
+void rs_map_text_clear(struct rs_map_text *t)
 {
     free(t->parts);
 }
 
-static void attrs_free(struct rs_map_attr *attrs, size_t n)
+void rs_map_attrs_free(struct rs_map_attr *attrs, size_t n)
 {
     for (size_t i = 0; attrs && i < n; i++) {
-        text_clear(&attrs[i].text);
+        rs_map_text_clear(&attrs[i].text);
         if (attrs[i].regex)
             regfree(attrs[i].regex);
         free(attrs[i].regex);
@@ -24,40 +22,14 @@ static void attrs_free(struct rs_map_attr *attrs, size_t n)
     free(attrs);
 }
 
-static void source_clear(struct rs_map_source *s)
-{
-    text_clear(&s->entity);
-    free(s->when.values);
-}
-
-static void events_free(struct rs_map_events *events, size_t n)
-{
-    for (size_t i = 0; events && i < n; i++) {
-        source_clear(&events[i].source);
-        text_clear(&events[i].kind);
-    }
-    free(events);
-}
-
 void rs_map_free(struct rs_map *m)
 {
     if (!m)
         return;
-    text_clear(&m->entity);
-    text_clear(&m->parent);
-    attrs_free(m->attrs, m->n_attrs);
-    events_free(m->failures, m->n_failures);
-    events_free(m->maintenance, m->n_maintenance);
-    for (size_t i = 0; m->counters && i < m->n_counters; i++) {
-        source_clear(&m->counters[i].source);
-        text_clear(&m->counters[i].name);
-    }
-    for (size_t i = 0; m->tables && i < m->n_tables; i++) {
-        source_clear(&m->tables[i].source);
-        attrs_free(m->tables[i].attrs, m->tables[i].n_attrs);
-    }
-    free(m->counters);
-    free(m->tables);
+    rs_map_text_clear(&m->entity);
+    rs_map_text_clear(&m->parent);
+    rs_map_attrs_free(m->attrs, m->n_attrs);
+    rs_map_events_free(m);
     free(m->signals);
     free(m->missing);
     free(m->ignore);
@@ -125,13 +97,13 @@ bool rs_map_match(const char *pattern, const char *text)
 
 /* ---- small readers: each takes the node of one value ---- */
 
-static enum rs_status no_memory(const struct rs_map *m, struct rs_error *err)
+enum rs_status rs_map_no_memory(const struct rs_map *m, struct rs_error *err)
 {
     return rs_error_set(err, RS_ENOMEM, "%s: out of memory", m->path);
 }
 
 /* The plain, non-empty value of key; *out stays as it is where the key is absent. */
-static enum rs_status opt_str(const struct rs_map *m, const rs_yaml_node *map, const char *key, const char **out,
+enum rs_status rs_map_opt_str(const struct rs_map *m, const rs_yaml_node *map, const char *key, const char **out,
                               struct rs_error *err)
 {
     const rs_yaml_node *n = rs_yaml_get(map, key);
@@ -148,13 +120,13 @@ static enum rs_status need_str(const struct rs_map *m, const rs_yaml_node *map, 
 {
     if (!rs_yaml_get(map, key))
         return rs_yaml_error(m->doc, map, err, "%s: missing", key);
-    return opt_str(m, map, key, out, err);
+    return rs_map_opt_str(m, map, key, out, err);
 }
 
-static enum rs_status need_column(const struct rs_map *m, const rs_yaml_node *map, const char *key,
+enum rs_status rs_map_need_column(const struct rs_map *m, const rs_yaml_node *map, const char *key,
                                   struct rs_map_column *out, struct rs_error *err)
 {
-    *out = nowhere;
+    *out = rs_map_nowhere;
     enum rs_status st = need_str(m, map, key, &out->name, err);
     if (st == RS_OK)
         out->len = strlen(out->name);
@@ -168,7 +140,7 @@ static enum rs_status opt_number(const struct rs_map *m, const rs_yaml_node *map
     return n ? rs_yaml_double(m->doc, n, out, err) : RS_OK;
 }
 
-static enum rs_status opt_bool(const struct rs_map *m, const rs_yaml_node *map, const char *key, bool *out,
+enum rs_status rs_map_opt_bool(const struct rs_map *m, const rs_yaml_node *map, const char *key, bool *out,
                                struct rs_error *err)
 {
     const rs_yaml_node *n = rs_yaml_get(map, key);
@@ -176,11 +148,11 @@ static enum rs_status opt_bool(const struct rs_map *m, const rs_yaml_node *map, 
 }
 
 /* One of the NULL-ended words; *out is its index and stays as it is where the key is absent. */
-static enum rs_status opt_word(const struct rs_map *m, const rs_yaml_node *map, const char *key,
+enum rs_status rs_map_opt_word(const struct rs_map *m, const rs_yaml_node *map, const char *key,
                                const char *const *words, int *out, struct rs_error *err)
 {
     const char *s = NULL;
-    enum rs_status st = opt_str(m, map, key, &s, err);
+    enum rs_status st = rs_map_opt_str(m, map, key, &s, err);
     if (st < 0 || !s)
         return st;
     char known[128] = "";
@@ -196,14 +168,14 @@ static enum rs_status opt_word(const struct rs_map *m, const rs_yaml_node *map, 
 }
 
 /* A value or a list of values. */
-static enum rs_status read_words(const struct rs_map *m, const rs_yaml_node *n, const char ***out, size_t *out_n,
+enum rs_status rs_map_read_words(const struct rs_map *m, const rs_yaml_node *n, const char ***out, size_t *out_n,
                                  struct rs_error *err)
 {
     bool is_list = rs_yaml_kind(n) == RS_YAML_LIST;
     size_t len = is_list ? rs_yaml_len(n) : 1;
     *out = rs_alloc(len, sizeof **out);
     if (!*out)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     for (; *out_n < len; ++*out_n) {
         enum rs_status st = rs_yaml_str(m->doc, is_list ? rs_yaml_item(n, *out_n) : n, &(*out)[*out_n], err);
         if (st < 0)
@@ -216,7 +188,7 @@ static enum rs_status opt_words(const struct rs_map *m, const rs_yaml_node *map,
                                 size_t *out_n, struct rs_error *err)
 {
     const rs_yaml_node *n = rs_yaml_get(map, key);
-    return n ? read_words(m, n, out, out_n, err) : RS_OK;
+    return n ? rs_map_read_words(m, n, out, out_n, err) : RS_OK;
 }
 
 static enum rs_status split_text(const struct rs_map *m, const rs_yaml_node *n, const char *s, struct rs_map_text *out,
@@ -224,7 +196,7 @@ static enum rs_status split_text(const struct rs_map *m, const rs_yaml_node *n, 
 {
     while (*s) {
         struct rs_map_part *p = &out->parts[out->n];
-        *p = (struct rs_map_part){ .column = nowhere };
+        *p = (struct rs_map_part){ .column = rs_map_nowhere };
         if (*s != '{') {
             p->literal = s;
             p->len = strcspn(s, "{");
@@ -253,7 +225,7 @@ static enum rs_status read_text(const struct rs_map *m, const rs_yaml_node *n, s
         return rs_yaml_error(m->doc, n, err, "a text such as \"{serial}\" is wanted here");
     out->parts = rs_alloc(strlen(s), sizeof *out->parts);
     if (!out->parts)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     return split_text(m, n, s, out, err);
 }
 
@@ -263,13 +235,13 @@ static enum rs_status column_text(const struct rs_map *m, const char *name, stru
 {
     out->parts = rs_alloc(1, sizeof *out->parts);
     if (!out->parts)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     out->n = 1;
     out->parts[0] = (struct rs_map_part){ .column = { name, strlen(name), RS_MAP_NOWHERE } };
     return RS_OK;
 }
 
-static enum rs_status opt_text(const struct rs_map *m, const rs_yaml_node *map, const char *key,
+enum rs_status rs_map_opt_text(const struct rs_map *m, const rs_yaml_node *map, const char *key,
                                struct rs_map_text *out, struct rs_error *err)
 {
     const rs_yaml_node *n = rs_yaml_get(map, key);
@@ -305,7 +277,7 @@ static enum rs_status read_time_form(const struct rs_map *m, const rs_yaml_node 
         { "unix-ms", RS_MAP_TIME_UNIX_MS },
     };
     const char *s = "iso8601";
-    enum rs_status st = opt_str(m, n, "format", &s, err);
+    enum rs_status st = rs_map_opt_str(m, n, "format", &s, err);
     if (st < 0)
         return st;
     for (size_t i = 0; i < RS_LEN(forms); i++) {
@@ -323,14 +295,14 @@ static enum rs_status read_time_form(const struct rs_map *m, const rs_yaml_node 
     return RS_OK;
 }
 
-static enum rs_status read_time(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_time *out,
+enum rs_status rs_map_read_time(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_time *out,
                                 struct rs_error *err)
 {
     static const char *const keys[] = { "column", "format", "value", "empty", NULL };
     static const char *const empties[] = { "malformed", "no-sample", NULL };
     int empty = 0;
     out->is_given = true;
-    out->column = nowhere;
+    out->column = rs_map_nowhere;
     if (rs_yaml_kind(n) == RS_YAML_SCALAR) { /* time: date */
         enum rs_status plain = rs_yaml_str(m->doc, n, &out->column.name, err);
         out->column.len = plain == RS_OK ? strlen(out->column.name) : 0;
@@ -340,32 +312,20 @@ static enum rs_status read_time(const struct rs_map *m, const rs_yaml_node *n, s
     if (st == RS_OK && rs_yaml_get(n, "value"))
         return read_constant_time(m, rs_yaml_get(n, "value"), out, err);
     if (st == RS_OK)
-        st = need_column(m, n, "column", &out->column, err);
+        st = rs_map_need_column(m, n, "column", &out->column, err);
     if (st == RS_OK)
-        st = opt_word(m, n, "empty", empties, &empty, err);
+        st = rs_map_opt_word(m, n, "empty", empties, &empty, err);
     if (st == RS_OK)
         st = read_time_form(m, n, out, err);
     out->may_be_empty = empty == 1;
     return st;
 }
 
-static enum rs_status opt_time(const struct rs_map *m, const rs_yaml_node *map, const char *key,
+enum rs_status rs_map_opt_time(const struct rs_map *m, const rs_yaml_node *map, const char *key,
                                struct rs_map_time *out, struct rs_error *err)
 {
     const rs_yaml_node *n = rs_yaml_get(map, key);
-    return n ? read_time(m, n, out, err) : RS_OK;
-}
-
-static enum rs_status read_when(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_when *out,
-                                struct rs_error *err)
-{
-    static const char *const keys[] = { "column", "equals", NULL };
-    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
-    if (st == RS_OK)
-        st = need_column(m, n, "column", &out->column, err);
-    if (st == RS_OK && !rs_yaml_get(n, "equals"))
-        return rs_yaml_error(m->doc, n, err, "equals: missing");
-    return st < 0 ? st : read_words(m, rs_yaml_get(n, "equals"), &out->values, &out->n, err);
+    return n ? rs_map_read_time(m, n, out, err) : RS_OK;
 }
 
 /* ---- attributes and signals ---- */
@@ -378,7 +338,7 @@ static enum rs_status read_regex(const struct rs_map *m, const rs_yaml_node *n, 
         return st;
     rs_autofree regex_t *re = rs_alloc(1, sizeof *re);
     if (!re)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     int rc = regcomp(re, s, REG_EXTENDED);
     if (rc) {
         char what[128];
@@ -400,7 +360,7 @@ static enum rs_status read_attr_text(const struct rs_map *m, const rs_yaml_node 
         return rs_yaml_error(m->doc, n, err, "%s: column or value, not both", out->name);
     if (value)
         return read_text(m, value, &out->text, err);
-    enum rs_status st = opt_str(m, n, "column", &column, err);
+    enum rs_status st = rs_map_opt_str(m, n, "column", &column, err);
     return st < 0 ? st : column_text(m, column, &out->text, err);
 }
 
@@ -420,14 +380,14 @@ static enum rs_status read_attr(const struct rs_map *m, const rs_yaml_node *n, s
     if (st == RS_OK)
         st = read_attr_text(m, n, out, err);
     if (st == RS_OK)
-        st = opt_word(m, n, "kind", kinds, &kind, err);
+        st = rs_map_opt_word(m, n, "kind", kinds, &kind, err);
     if (st == RS_OK && rs_yaml_get(n, "regex"))
         st = read_regex(m, rs_yaml_get(n, "regex"), &out->regex, err);
     out->is_number = kind == 1;
     return st;
 }
 
-static enum rs_status read_attrs(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_attr **out, size_t *out_n,
+enum rs_status rs_map_read_attrs(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_attr **out, size_t *out_n,
                                  struct rs_error *err)
 {
     if (rs_yaml_kind(n) != RS_YAML_LIST)
@@ -435,7 +395,7 @@ static enum rs_status read_attrs(const struct rs_map *m, const rs_yaml_node *n, 
     size_t len = rs_yaml_len(n);
     *out = rs_alloc(len, sizeof **out);
     if (!*out)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     *out_n = len;
     for (size_t i = 0; i < len; i++) {
         enum rs_status st = read_attr(m, rs_yaml_item(n, i), &(*out)[i], err);
@@ -471,17 +431,17 @@ static enum rs_status read_signal(const struct rs_map *m, const rs_yaml_node *n,
     if (st == RS_OK)
         st = read_signal_source(m, n, out, err);
     if (st == RS_OK)
-        st = opt_str(m, n, "name", &out->name, err);
+        st = rs_map_opt_str(m, n, "name", &out->name, err);
     if (st == RS_OK)
-        st = opt_str(m, n, "unit", &out->unit, err);
+        st = rs_map_opt_str(m, n, "unit", &out->unit, err);
     if (st == RS_OK)
-        st = opt_word(m, n, "kind", kinds, &kind, err);
+        st = rs_map_opt_word(m, n, "kind", kinds, &kind, err);
     if (st == RS_OK)
         st = opt_number(m, n, "scale", &out->scale, err);
     if (st == RS_OK)
         st = opt_number(m, n, "offset", &out->offset, err);
     if (st == RS_OK)
-        st = opt_bool(m, n, "optional", &out->is_optional, err);
+        st = rs_map_opt_bool(m, n, "optional", &out->is_optional, err);
     out->kind = kind == 1 ? RS_COUNTER : RS_GAUGE;
     return st;
 }
@@ -494,156 +454,9 @@ static enum rs_status read_signals(struct rs_map *m, const rs_yaml_node *n, stru
         return rs_yaml_error(m->doc, n, err, "signals: a list is wanted here");
     m->signals = rs_alloc(rs_yaml_len(n), sizeof *m->signals);
     if (!m->signals)
-        return no_memory(m, err);
+        return rs_map_no_memory(m, err);
     for (; m->n_signals < rs_yaml_len(n); m->n_signals++) {
         enum rs_status st = read_signal(m, rs_yaml_item(n, m->n_signals), &m->signals[m->n_signals], err);
-        if (st < 0)
-            return st;
-    }
-    return RS_OK;
-}
-
-/* ---- events, counters, tables ---- */
-
-/* The keys that every source has. A source with a file of its own (a role) must say who and when there. */
-static enum rs_status read_source(const struct rs_map *m, const rs_yaml_node *n, const char *default_role,
-                                  struct rs_map_source *out, struct rs_error *err)
-{
-    out->line = rs_yaml_line(n);
-    enum rs_status st = opt_str(m, n, "file", &out->file, err);
-    if (st == RS_OK)
-        st = opt_str(m, n, "role", &out->role, err);
-    if (st == RS_OK)
-        st = opt_text(m, n, "entity", &out->entity, err);
-    if (st == RS_OK)
-        st = opt_time(m, n, "time", &out->time, err);
-    if (st == RS_OK && rs_yaml_get(n, "when"))
-        st = read_when(m, rs_yaml_get(n, "when"), &out->when, err);
-    if (st < 0)
-        return st;
-    if (out->file && !out->role)
-        out->role = default_role;
-    if (out->role && strpbrk(out->role, "=/"))
-        return rs_yaml_error(m->doc, n, err, "role: %s: must not hold = or /", out->role);
-    if (out->role && !out->entity.n)
-        return rs_yaml_error(m->doc, n, err, "entity: missing; which entity is a row of the %s file about?", out->role);
-    if (!out->role && out->entity.n)
-        return rs_yaml_error(m->doc, n, err, "entity: belongs to a file of its own; give role or file too");
-    return RS_OK;
-}
-
-static enum rs_status need_time(const struct rs_map *m, const rs_yaml_node *n, const struct rs_map_source *s,
-                                struct rs_error *err)
-{
-    if (s->role && !s->time.is_given)
-        return rs_yaml_error(m->doc, n, err, "time: missing; when did a row of the %s file happen?", s->role);
-    return RS_OK;
-}
-
-static enum rs_status read_back(const struct rs_map *m, const rs_yaml_node *n, struct rs_map_events *out,
-                                struct rs_error *err)
-{
-    static const char *const words[] = { "never", "instant", NULL };
-    const rs_yaml_node *back = rs_yaml_get(n, "back");
-    if (!back)
-        return RS_OK;
-    if (rs_yaml_kind(back) == RS_YAML_MAP) {
-        out->back = RS_MAP_BACK_COLUMN;
-        enum rs_status st = read_time(m, back, &out->back_time, err);
-        out->back_time.may_be_empty = true; /* empty: not back */
-        return st;
-    }
-    int word = 0;
-    enum rs_status st = opt_word(m, n, "back", words, &word, err);
-    out->back = word == 1 ? RS_MAP_BACK_INSTANT : RS_MAP_BACK_NEVER;
-    return st;
-}
-
-static enum rs_status read_failures(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
-{
-    static const char *const keys[] = { "file", "role", "entity", "time", "when", "kind", "back", NULL };
-    struct rs_map_events *out = item;
-    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
-    if (st == RS_OK)
-        st = read_source(m, n, "failures", &out->source, err);
-    if (st == RS_OK)
-        st = need_time(m, n, &out->source, err);
-    if (st == RS_OK)
-        st = opt_text(m, n, "kind", &out->kind, err);
-    if (st == RS_OK)
-        st = read_back(m, n, out, err);
-    if (st == RS_OK && !out->source.role && !out->source.when.n)
-        return rs_yaml_error(m->doc, n, err, "when: missing; which rows of the data are failures?");
-    return st;
-}
-
-static enum rs_status read_maintenance(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
-{
-    static const char *const keys[] = { "file", "role", "entity", "time", "when", "kind", "end", NULL };
-    struct rs_map_events *out = item;
-    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
-    if (st == RS_OK)
-        st = read_source(m, n, "maintenance", &out->source, err);
-    if (st == RS_OK)
-        st = need_time(m, n, &out->source, err);
-    if (st == RS_OK)
-        st = opt_text(m, n, "kind", &out->kind, err);
-    out->back = rs_yaml_get(n, "end") ? RS_MAP_BACK_COLUMN : RS_MAP_BACK_INSTANT;
-    if (st == RS_OK)
-        st = opt_time(m, n, "end", &out->back_time, err);
-    out->back_time.may_be_empty = true;
-    if (st == RS_OK && !out->source.role && !out->source.when.n)
-        return rs_yaml_error(m->doc, n, err, "when: missing; which rows of the data are maintenance?");
-    return st;
-}
-
-static enum rs_status read_counter(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
-{
-    static const char *const keys[] = { "file", "role", "entity", "time", "when", "name", NULL };
-    struct rs_map_counter *out = item;
-    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
-    if (st == RS_OK)
-        st = read_source(m, n, "counters", &out->source, err);
-    if (st == RS_OK)
-        st = need_time(m, n, &out->source, err);
-    if (st == RS_OK && !rs_yaml_get(n, "name"))
-        return rs_yaml_error(m->doc, n, err, "name: missing; it names the signal, such as \"{errorID}_total\"");
-    return st < 0 ? st : opt_text(m, n, "name", &out->name, err);
-}
-
-static enum rs_status read_table(const struct rs_map *m, const rs_yaml_node *n, void *item, struct rs_error *err)
-{
-    static const char *const keys[] = { "file", "role", "entity", "attributes", NULL };
-    struct rs_map_table *out = item;
-    enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
-    if (st == RS_OK)
-        st = read_source(m, n, "attributes", &out->source, err);
-    if (st < 0)
-        return st;
-    if (!out->source.role)
-        return rs_yaml_error(m->doc, n, err, "role: missing; attributes_from is about a file of its own");
-    if (!rs_yaml_get(n, "attributes"))
-        return rs_yaml_error(m->doc, n, err, "attributes: missing");
-    return read_attrs(m, rs_yaml_get(n, "attributes"), &out->attrs, &out->n_attrs, err);
-}
-
-/* A mapping, or a list of them, each read by `read` into an item of `size` bytes. */
-static enum rs_status read_blocks(const struct rs_map *m, const rs_yaml_node *n, size_t size,
-                                  enum rs_status (*read)(const struct rs_map *, const rs_yaml_node *, void *,
-                                                         struct rs_error *),
-                                  void **out, size_t *out_n, struct rs_error *err)
-{
-    if (!n)
-        return RS_OK;
-    bool is_list = rs_yaml_kind(n) == RS_YAML_LIST;
-    size_t len = is_list ? rs_yaml_len(n) : 1;
-    uint8_t *items = rs_alloc(len, size);
-    if (!items)
-        return no_memory(m, err);
-    *out = items;
-    *out_n = len;
-    for (size_t i = 0; i < len; i++) {
-        enum rs_status st = read(m, is_list ? rs_yaml_item(n, i) : n, items + i * size, err);
         if (st < 0)
             return st;
     }
@@ -661,7 +474,7 @@ static enum rs_status read_label(struct rs_map *m, const rs_yaml_node *n, struct
     enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
     m->has_label = true;
     if (st == RS_OK)
-        st = need_column(m, n, "column", &m->label, err);
+        st = rs_map_need_column(m, n, "column", &m->label, err);
     if (st == RS_OK)
         st = opt_words(m, n, "one", &m->label_one, &m->n_one, err);
     if (st == RS_OK)
@@ -672,7 +485,7 @@ static enum rs_status read_label(struct rs_map *m, const rs_yaml_node *n, struct
         m->label_one[m->n_one++] = defaults[0];
     if (!m->label_zero && (m->label_zero = rs_alloc(1, sizeof *m->label_zero)))
         m->label_zero[m->n_zero++] = defaults[1];
-    return m->label_one && m->label_zero ? RS_OK : no_memory(m, err);
+    return m->label_one && m->label_zero ? RS_OK : rs_map_no_memory(m, err);
 }
 
 static enum rs_status read_span(struct rs_map *m, const rs_yaml_node *n, struct rs_error *err)
@@ -685,7 +498,7 @@ static enum rs_status read_span(struct rs_map *m, const rs_yaml_node *n, struct 
     if (st == RS_OK && (!rs_yaml_get(n, "until") || !rs_yaml_get(n, "every")))
         return rs_yaml_error(m->doc, n, err, "span: until and every are wanted");
     if (st == RS_OK)
-        st = opt_time(m, n, "until", &m->until, err);
+        st = rs_map_opt_time(m, n, "until", &m->until, err);
     if (st == RS_OK)
         st = rs_yaml_duration(m->doc, rs_yaml_get(n, "every"), &every_s, err);
     if (st == RS_OK && (every_s < 1 || every_s > 1e9))
@@ -704,9 +517,9 @@ static enum rs_status read_long(struct rs_map *m, const rs_yaml_node *n, struct 
     enum rs_status st = rs_yaml_check_keys(m->doc, n, keys, err);
     m->is_long = true;
     if (st == RS_OK)
-        st = need_column(m, n, "signal", &m->long_signal, err);
+        st = rs_map_need_column(m, n, "signal", &m->long_signal, err);
     if (st == RS_OK)
-        st = need_column(m, n, "value", &m->long_value, err);
+        st = rs_map_need_column(m, n, "value", &m->long_value, err);
     if (st == RS_OK && !rs_yaml_get(rs_yaml_root(m->doc), "signals"))
         return rs_yaml_error(m->doc, n, err, "long: signals: missing; match: \"*\" takes all");
     return st;
@@ -718,11 +531,11 @@ static enum rs_status read_entity(struct rs_map *m, const rs_yaml_node *root, st
     int kind = 0;
     if (!rs_yaml_get(root, "entity"))
         return rs_yaml_error(m->doc, root, err, "entity: missing; it names the entity of a row, such as \"{serial}\"");
-    enum rs_status st = opt_text(m, root, "entity", &m->entity, err);
+    enum rs_status st = rs_map_opt_text(m, root, "entity", &m->entity, err);
     if (st == RS_OK)
-        st = opt_word(m, root, "kind", kinds, &kind, err);
+        st = rs_map_opt_word(m, root, "kind", kinds, &kind, err);
     if (st == RS_OK)
-        st = opt_text(m, root, "parent", &m->parent, err);
+        st = rs_map_opt_text(m, root, "parent", &m->parent, err);
     m->kind = kind == 1 ? RS_ENTITY_COMPONENT : RS_ENTITY_HOST;
     if (st == RS_OK && m->parent.n && m->kind == RS_ENTITY_HOST)
         return rs_yaml_error(m->doc, rs_yaml_get(root, "parent"), err, "parent: only a component has one");
@@ -732,7 +545,7 @@ static enum rs_status read_entity(struct rs_map *m, const rs_yaml_node *root, st
 static enum rs_status read_delimiter(struct rs_map *m, const rs_yaml_node *root, struct rs_error *err)
 {
     const char *s = ",";
-    enum rs_status st = opt_str(m, root, "delimiter", &s, err);
+    enum rs_status st = rs_map_opt_str(m, root, "delimiter", &s, err);
     if (st == RS_OK && (s[1] || strchr("\"\r\n", *s)))
         return rs_yaml_error(m->doc, rs_yaml_get(root, "delimiter"), err, "delimiter: %s: one character is wanted", s);
     m->delimiter = *s;
@@ -743,13 +556,13 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
 {
     if (!rs_yaml_get(root, "time"))
         return rs_yaml_error(m->doc, root, err, "time: missing; a constant is given as {value: 2020-01-31}");
-    enum rs_status st = opt_str(m, root, "source", &m->source, err);
+    enum rs_status st = rs_map_opt_str(m, root, "source", &m->source, err);
     if (st == RS_OK)
         st = read_delimiter(m, root, err);
     if (st == RS_OK)
         st = read_entity(m, root, err);
     if (st == RS_OK)
-        st = opt_time(m, root, "time", &m->time, err);
+        st = rs_map_opt_time(m, root, "time", &m->time, err);
     if (st == RS_OK)
         st = opt_words(m, root, "missing", &m->missing, &m->n_missing, err);
     if (st == RS_OK)
@@ -759,7 +572,7 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
     if (st == RS_OK)
         st = read_span(m, rs_yaml_get(root, "span"), err);
     if (st == RS_OK && rs_yaml_get(root, "attributes"))
-        st = read_attrs(m, rs_yaml_get(root, "attributes"), &m->attrs, &m->n_attrs, err);
+        st = rs_map_read_attrs(m, rs_yaml_get(root, "attributes"), &m->attrs, &m->n_attrs, err);
     if (st == RS_OK)
         st = read_signals(m, rs_yaml_get(root, "signals"), err);
     return st < 0 ? st : read_label(m, rs_yaml_get(root, "label"), err);
@@ -768,31 +581,18 @@ static enum rs_status read_top(struct rs_map *m, const rs_yaml_node *root, struc
 static enum rs_status read_map(struct rs_map *m, const char *name, struct rs_error *err)
 {
     static const char *const keys[] = {
-        "source", "delimiter",  "entity",  "kind",  "span",     "parent",      "time",     "missing",         "ignore",
-        "long",   "attributes", "signals", "label", "failures", "maintenance", "counters", "attributes_from", NULL
+        "source",        "delimiter", "entity",          "kind",        "span",   "grid",
+        "parent",        "time",      "missing",         "ignore",      "long",   "attributes",
+        "signals",       "label",     "failures",        "maintenance", "events", "mitigations",
+        "control_share", "counters",  "attributes_from", NULL
     };
     const rs_yaml_node *root = rs_yaml_root(m->doc);
     if (!root)
         return rs_error_set(err, RS_ECONFIG, "%s: empty; a mapping is wanted", name);
-    void *failures = NULL, *maintenance = NULL, *counters = NULL, *tables = NULL;
     enum rs_status st = rs_yaml_check_keys(m->doc, root, keys, err);
     if (st == RS_OK)
         st = read_top(m, root, err);
     if (st == RS_OK)
-        st = read_blocks(m, rs_yaml_get(root, "failures"), sizeof *m->failures, read_failures, &failures,
-                         &m->n_failures, err);
-    m->failures = failures;
-    if (st == RS_OK)
-        st = read_blocks(m, rs_yaml_get(root, "maintenance"), sizeof *m->maintenance, read_maintenance, &maintenance,
-                         &m->n_maintenance, err);
-    m->maintenance = maintenance;
-    if (st == RS_OK)
-        st = read_blocks(m, rs_yaml_get(root, "counters"), sizeof *m->counters, read_counter, &counters, &m->n_counters,
-                         err);
-    m->counters = counters;
-    if (st == RS_OK)
-        st = read_blocks(m, rs_yaml_get(root, "attributes_from"), sizeof *m->tables, read_table, &tables, &m->n_tables,
-                         err);
-    m->tables = tables;
-    return st;
+        st = rs_map_read_events(m, root, err);
+    return st < 0 ? st : rs_map_read_grid(m, rs_yaml_get(root, "grid"), err);
 }

@@ -48,9 +48,10 @@ struct rs_map_time {
     bool may_be_empty; /* an empty cell declares the entity and gives no sample */
 };
 
-/* Holds for a row whose cell is one of the values; n == 0 holds always. */
+/* Holds for a row whose cell is one of the values, or is not missing; without a column holds always. */
 struct rs_map_when {
     struct rs_map_column column;
+    bool must_be_given;
     const char **values;
     size_t n;
 };
@@ -78,6 +79,7 @@ struct rs_map_source {
     const char *role; /* by which the command line names the file: failures=FILE */
     const char *file; /* as the map gives it, NULL where it does not */
     size_t line;      /* of the map, for messages */
+    bool is_optional; /* nothing happens where the command line gives no file */
     struct rs_map_text entity;
     struct rs_map_time time;
     struct rs_map_when when;
@@ -85,11 +87,29 @@ struct rs_map_source {
 
 enum rs_map_back { RS_MAP_BACK_NEVER, RS_MAP_BACK_INSTANT, RS_MAP_BACK_COLUMN };
 
-struct rs_map_events { /* failures, maintenance */
+enum rs_map_sort { RS_MAP_FAILURES, RS_MAP_MAINTENANCE, RS_MAP_EVENTS, RS_MAP_MITIGATIONS, RS_MAP_SORTS };
+
+struct rs_map_events {
+    enum rs_map_sort sort;
     struct rs_map_source source;
     struct rs_map_text kind;
     enum rs_map_back back;
     struct rs_map_time back_time;
+};
+
+struct rs_map_event_list {
+    struct rs_map_events *items;
+    size_t n;
+};
+
+/* Samples without signals, for records of events without telemetry: of each entity at first + after_first + k * every,
+ * up to last - before_last, and at last, where first and last are the times of the first and the last row of the
+ * entity's group. */
+struct rs_map_grid {
+    int64_t every_s; /* 0: no grid */
+    int64_t after_first_s, before_last_s;
+    const char *group;    /* an attribute; NULL: all entities are one group */
+    uint64_t min_records; /* a group of fewer rows has no samples */
 };
 
 struct rs_map_counter { /* events counted into a signal */
@@ -127,8 +147,9 @@ struct rs_map {
     struct rs_map_column label;
     const char **label_one, **label_zero;
     size_t n_one, n_zero;
-    struct rs_map_events *failures, *maintenance;
-    size_t n_failures, n_maintenance;
+    struct rs_map_event_list events[RS_MAP_SORTS];
+    double control_share; /* 0: not given */
+    struct rs_map_grid grid;
     struct rs_map_counter *counters;
     size_t n_counters;
     struct rs_map_table *tables;

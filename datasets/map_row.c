@@ -147,8 +147,10 @@ const char *rs_map_entity_of(struct rs_map_reader *r, const struct rs_map_text *
     return NULL;
 }
 
-bool rs_map_when_holds(const struct rs_map_when *w, const struct rs_csv_record *rec)
+bool rs_map_when_holds(const struct rs_map_reader *r, const struct rs_map_when *w, const struct rs_csv_record *rec)
 {
+    if (w->must_be_given)
+        return !rs_map_is_missing(r, &rec->fields[w->column.at]);
     for (size_t i = 0; i < w->n; i++)
         if (rs_csv_is(&rec->fields[w->column.at], w->values[i]))
             return true;

@@ -50,7 +50,7 @@ const char *rs_map_entity_of(struct rs_map_reader *r, const struct rs_map_text *
 /* RS_TIME_NONE for an empty cell where the map allows one. */
 const char *rs_map_time_of(struct rs_map_reader *r, const struct rs_map_time *t, const struct rs_csv_record *rec,
                            int64_t *out);
-bool rs_map_when_holds(const struct rs_map_when *w, const struct rs_csv_record *rec);
+bool rs_map_when_holds(const struct rs_map_reader *r, const struct rs_map_when *w, const struct rs_csv_record *rec);
 /* An attribute's value into buf; *len 0 where it is missing or the regex does not fit. */
 const char *rs_map_attr_of(struct rs_map_reader *r, const struct rs_map_attr *a, const struct rs_csv_record *rec,
                            char buf[RS_MAP_TEXT_MAX], size_t *len);

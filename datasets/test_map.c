@@ -53,12 +53,12 @@ static void a_whole_mapping_is_laid_out(void **state)
     assert_string_equal(m->signals[0].name, "temp_c");
     assert_true(m->signals[0].offset == -273.15 && m->signals[0].scale == 1);
     assert_true(m->signals[1].is_pattern && m->signals[1].kind == RS_COUNTER && m->signals[1].scale == 2);
-    assert_int_equal(m->n_failures, 2);
-    assert_null(m->failures[0].source.role);
-    assert_int_equal(m->failures[0].source.when.n, 2);
-    assert_int_equal(m->failures[0].back, RS_MAP_BACK_INSTANT);
-    assert_string_equal(m->failures[1].source.role, "failures");
-    assert_int_equal(m->failures[1].back, RS_MAP_BACK_COLUMN);
+    assert_int_equal(m->events[RS_MAP_FAILURES].n, 2);
+    assert_null(m->events[RS_MAP_FAILURES].items[0].source.role);
+    assert_int_equal(m->events[RS_MAP_FAILURES].items[0].source.when.n, 2);
+    assert_int_equal(m->events[RS_MAP_FAILURES].items[0].back, RS_MAP_BACK_INSTANT);
+    assert_string_equal(m->events[RS_MAP_FAILURES].items[1].source.role, "failures");
+    assert_int_equal(m->events[RS_MAP_FAILURES].items[1].back, RS_MAP_BACK_COLUMN);
     assert_string_equal(m->counters[0].source.role, "errors");
     assert_string_equal(m->tables[0].source.role, "machines");
 }
@@ -103,6 +103,15 @@ static void mistakes_name_file_line_and_remedy(void **state)
         { "entity: \"{e}\"\ntime: t\nspan: {until: u}\n", "m.yaml:3: span: until and every" },
         { "entity: \"{e}\"\ntime: t\nspan: {until: u, every: 0s}\n", "m.yaml:3: every: 1s to" },
         { "entity: \"{e}\"\ntime: t\ndelimiter: ab\n", "m.yaml:3: delimiter: ab: one character" },
+        { "entity: \"{e}\"\ntime: t\nevents: {when: {column: f, given: true}}\n", "m.yaml:3: kind: missing; of what" },
+        { "entity: \"{e}\"\ntime: t\nevents: {kind: x}\n", "m.yaml:3: when: missing; which rows of the data are ev" },
+        { "entity: \"{e}\"\ntime: t\nevents: {kind: x, when: {column: f, equals: 1, given: true}}\n",
+          "m.yaml:3: equals or given, not both" },
+        { "entity: \"{e}\"\ntime: t\nevents: {kind: x, back: instant}\n", "m.yaml:3: back: unknown key" },
+        { "entity: \"{e}\"\ntime: t\ncontrol_share: 1\n", "m.yaml:3: control_share: more than 0" },
+        { "entity: \"{e}\"\ntime: t\ngrid: {group: g}\n", "m.yaml:3: grid: every: at least 1s" },
+        { "entity: \"{e}\"\ntime: t\ngrid: {every: 1d}\nsignals:\n- {column: x}\n",
+          "m.yaml:3: grid: not with signals" },
         { "entity: \"{e}\"\ntime: t\ncounters: {when: {column: f, equals: 1}}\n", "m.yaml:3: name: missing" },
     };
     for (size_t i = 0; i < RS_LEN(cases); i++) {

@@ -33,6 +33,12 @@ for what, word, end in (("failures", "FAIL", "back"), ("maintenance", "MAINT", "
     for k in range(len(t)):
         e, b, c = (int(f[f"{what}/{x}"][k]) for x in ("entity", end, "kind"))
         print(word, ids[e], t[k], b if b > -2**62 else "never", kinds[c] if c >= 0 else "-")
+for what, word in (("events", "EVENT"), ("mitigations", "SAVED")):
+    kinds = text(f[what + "/kinds"])
+    for e, t, c in zip(f[what + "/entity"], f[what + "/time"], f[what + "/kind"]):
+        print(word, ids[e], t, kinds[c])
+if "control_share" in f["mitigations"].attrs:
+    print("SHARE", f["mitigations"].attrs["control_share"])
 P
 # expect NAME: the file as shown must be standard input.
 expect() {
@@ -177,6 +183,58 @@ expect span <<'W'
 FAIL 1 1578139200 1578139200 dbe
 FAIL 2 1577923200 1577923200 dbe
 W
+
+# Records of events alone: a grid over the span of each group, nodes without records from an inventory, events by what a row
+# holds. Rack y has one record too few for samples. Group x spans days 0 to 10; 2 days after it every 3 days, and its end.
+cat >outage.csv <<'C'
+node,rack,at,hw,sw,saved
+1,x,2020-01-01,fan,,
+2,x,2020-01-04,,crash,
+1,x,2020-01-11,,crash,moved
+3,y,2020-01-20,fan,,
+C
+printf 'node,rack\n9,x\n8,y\n7,\n' >inventory.csv
+cat >grid.yaml <<'Y'
+entity: "n{node}"
+time: at
+grid: {every: 3d, group: rack, after_first: 2d, before_last: 1d, min_records: 2}
+attributes: [rack]
+failures: {when: {column: hw, given: true}, kind: "{hw}", back: instant}
+events: {when: {column: sw, equals: crash}, kind: "{sw}"}
+mitigations: {when: {column: saved, given: true}, kind: "{saved}"}
+control_share: 0.25
+attributes_from: {role: inventory, optional: true, entity: "n{node}", attributes: [rack]}
+Y
+import --map grid.yaml outage.csv inventory=inventory.csv
+expect grid <<'W'
+n1 1578009600
+n1 1578268800
+n1 1578528000
+n1 1578700800
+n2 1578009600
+n2 1578268800
+n2 1578528000
+n2 1578700800
+n3 -
+n7 -
+n8 -
+n9 1578009600
+n9 1578268800
+n9 1578528000
+n9 1578700800
+FAIL n1 1577836800 1577836800 fan
+FAIL n3 1579478400 1579478400 fan
+EVENT n1 1578700800 crash
+EVENT n2 1578096000 crash
+SAVED n1 1578700800 moved
+SHARE 0.25
+W
+import --map grid.yaml outage.csv
+[ "$("$BIN/reseat-info" --json out.h5 | jq -c '[.entities,.rows,.events,.mitigations]')" = "[3,8,2,1]" ] || { echo "import_csv: no inventory" >&2; failed=1; }
+sed 's/,moved/,pushed/' outage.csv >pushed.csv
+refuse "unknown mitigation" 1 'pushed.csv:4: a mitigation that is neither drained, moved nor control' --map grid.yaml pushed.csv
+sed 's/group: rack/group: room/' grid.yaml >room.yaml
+refuse "unknown group" 1 'room.yaml:3: grid: group: room: not an attribute of the mapping' --map room.yaml outage.csv
 
 # Complaints.
 printf 'm,t,v\n1,2020-01-01,1\n1,2020-13-01,2\n,2020-01-03,3\n1,2020-01-04,x\n1,2020-01-05\n' >bad.csv

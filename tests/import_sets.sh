@@ -41,6 +41,8 @@ check azure-pdm 25920 12 11 "$pdm/telemetry-dev.csv.xz" failures="$pdm/failures-
     errors="$pdm/errors-dev.csv.xz" maintenance="$pdm/maint-dev.csv.xz" machines="$pdm/machines-dev.csv.xz"
 [ "$("$BIN/reseat-info" --json "$work/f.h5" | jq .failures)" = 24 ] || { echo "import_sets: azure-pdm: not 24 failures" >&2; failed=1; }
 check lanl-failures 16804 2491 2233 "$data"/lanl-failures/*.csv.xz
+# 10,074 records blamed on hardware, nine of them at the time and of the kind of another; 6,323 on something else.
+[ "$("$BIN/reseat-info" --json "$work/f.h5" | jq -c '[.failures, .events]')" = "[10065,6323]" ] || { echo "import_sets: lanl-failures: other numbers of failures and events" >&2; failed=1; }
 check titan-gpu-lifetimes 26201 21165 3641 "$data"/titan-gpu-lifetimes/*.csv.xz
 check alibaba-ssd-failures 13004 8434 8434 "$data"/alibaba-ssd-failures/*.csv.xz
 check backblaze-2019q1-failing 11579 267 267 "$data"/backblaze-2019q1-failing/*.csv.xz
