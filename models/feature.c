@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Feature programs: checking, laying out the state, names, attributes and cohorts. What happens sample by sample is in
- * state.c. */
+/* Feature programs: checking, names, attributes and cohorts. layout.c lays out the state; what happens sample by sample
+ * is in state.c and extract.c. */
 #include "models/feature.h"
 
 #include <math.h>
-#include <xxhash.h>
 
-#include "common/bytes.h"
 #include "common/clock.h"
 #include "models/layout.h"
 
@@ -232,121 +230,6 @@ static enum rs_status check_steps(const struct rs_program *p, struct rs_error *e
     return RS_OK;
 }
 
-static uint32_t find_ring(const struct rs_program_layout *l, const struct ring *want)
-{
-    for (uint32_t i = 0; i < l->n_rings; i++) {
-        const struct ring *r = &l->rings[i];
-        if (r->signal == want->signal && r->window == want->window && r->transform == want->transform &&
-            r->kind == want->kind)
-            return i;
-    }
-    return NO_SLOT;
-}
-
-static void place_steps(const struct rs_program *p, struct rs_program_layout *l)
-{
-    for (uint32_t i = 0; i < p->n_signals; i++)
-        l->signal_slot[i] = NO_SLOT;
-    for (uint32_t i = 0; i < p->n_events; i++)
-        l->event_slot[i] = NO_SLOT;
-    for (uint32_t i = 0; i < p->n_steps; i++) {
-        const struct rs_step *s = &p->steps[i];
-        l->step_ring[i] = NO_SLOT;
-        if (step_has_signal(s->op) && l->signal_slot[s->arg] == NO_SLOT)
-            l->signal_slot[s->arg] = l->n_slots++;
-        if (s->op == RS_STEP_SINCE_EVENT && l->event_slot[s->arg] == NO_SLOT)
-            l->event_slot[s->arg] = l->n_event_slots++;
-        if (!step_has_window(s->op))
-            continue;
-        enum ring_kind kind = s->op == RS_STEP_EVENTS                           ? RING_EVENTS
-                              : s->op == RS_STEP_DELTA || s->op == RS_STEP_RATE ? RING_FIRST
-                                                                                : RING_MOMENTS;
-        struct ring want = { .signal = s->arg,
-                             .window = s->window,
-                             .transform = kind == RING_MOMENTS ? s->transform : RS_RAW,
-                             .kind = kind };
-        uint32_t ring = find_ring(l, &want);
-        if (ring == NO_SLOT) {
-            ring = l->n_rings++;
-            l->rings[ring] = want;
-        }
-        l->step_ring[i] = ring;
-    }
-}
-
-static void place_rings(const struct rs_program *p, struct rs_program_layout *l)
-{
-    size_t offset = sizeof(struct state_head) + l->n_slots * sizeof(struct signal_state) +
-                    l->n_event_slots * sizeof(struct event_state);
-    for (uint32_t i = 0; i < l->n_rings; i++) {
-        struct ring *r = &l->rings[i];
-        size_t slot = r->kind == RING_MOMENTS ? sizeof(struct moment_slot) : sizeof(struct first_slot);
-        r->offset = offset;
-        offset += (p->windows[r->window].n + 1) * slot;
-    }
-    l->state_size = offset;
-}
-
-/* What a state depends on: the names and kinds of the signals, which of them it keeps, and its rings. */
-static bool digest_layout(const struct rs_program *p, const struct rs_program_layout *l, uint64_t *out)
-{
-    rs_auto_buf b = { 0 };
-    rs_put_u32(&b, p->n_signals);
-    for (uint32_t i = 0; i < p->n_signals; i++) {
-        rs_put_str(&b, p->signals[i].name);
-        rs_put_u8(&b, (uint8_t)p->signals[i].kind);
-        rs_put_u32(&b, l->signal_slot[i]);
-    }
-    rs_put_u32(&b, p->n_events);
-    for (uint32_t i = 0; i < p->n_events; i++) {
-        rs_put_str(&b, p->events[i]);
-        rs_put_u32(&b, l->event_slot[i]);
-    }
-    for (uint32_t i = 0; i < l->n_rings; i++) {
-        rs_put_u32(&b, l->rings[i].signal);
-        rs_put_u8(&b, (uint8_t)l->rings[i].transform);
-        rs_put_u8(&b, (uint8_t)l->rings[i].kind);
-        rs_put_i64(&b, p->windows[l->rings[i].window].bucket_s);
-        rs_put_u32(&b, p->windows[l->rings[i].window].n);
-    }
-    if (b.failed)
-        return false;
-    *out = XXH3_64bits(b.data, b.len);
-    return true;
-}
-
-static void layout_free(struct rs_program_layout *l)
-{
-    if (!l)
-        return;
-    free(l->signal_slot);
-    free(l->event_slot);
-    free(l->rings);
-    free(l->step_ring);
-    free(l);
-}
-RS_DEFINE_AUTO_STRUCT(rs_program_layout, layout_free)
-
-static enum rs_status lay_out(struct rs_program *p, struct rs_error *err)
-{
-    RS_AUTO_STRUCT(rs_program_layout) *l = rs_alloc(1, sizeof *l);
-    if (!l)
-        return rs_error_set(err, RS_ENOMEM, "layout of %u steps", p->n_steps);
-    l->signal_slot = rs_alloc(p->n_signals, sizeof *l->signal_slot);
-    l->rings = rs_alloc(p->n_steps, sizeof *l->rings);
-    l->step_ring = rs_alloc(p->n_steps, sizeof *l->step_ring);
-    l->event_slot = rs_alloc(p->n_events, sizeof *l->event_slot);
-    if (!l->signal_slot || !l->event_slot || !l->rings || !l->step_ring)
-        return rs_error_set(err, RS_ENOMEM, "layout of %u steps", p->n_steps);
-    place_steps(p, l);
-    place_rings(p, l);
-    if (!digest_layout(p, l, &l->digest))
-        return rs_error_set(err, RS_ENOMEM, "digest of %u steps", p->n_steps);
-    layout_free(p->layout);
-    p->layout = rs_take(l);
-    return RS_OK;
-}
-
 enum rs_status rs_program_finish(struct rs_program *p, struct rs_error *err)
 {
     enum rs_status (*const checks[])(const struct rs_program *, struct rs_error *) = {
@@ -357,7 +240,7 @@ enum rs_status rs_program_finish(struct rs_program *p, struct rs_error *err)
         if (st < 0)
             return st;
     }
-    return lay_out(p, err);
+    return rs_lay_out(p, err);
 }
 
 void rs_program_clear(struct rs_program *p)
@@ -382,7 +265,7 @@ void rs_program_clear(struct rs_program *p)
     free(p->windows);
     free(p->cohorts);
     free(p->steps);
-    layout_free(p->layout);
+    rs_layout_free(p->layout);
     *p = (struct rs_program){ 0 };
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scores: picks the path for this processor once, and cuts batches into pieces. The arithmetic is in score_kernel.inc. */
+/* Scores: picks the path for this processor once, and cuts batches into pieces. The arithmetic is in score_kernel.inc.
+ */
 #include "models/score.h"
 
 #include <pthread.h>
