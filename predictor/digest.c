@@ -5,40 +5,37 @@
 #include <xxhash.h>
 
 struct rs_digest {
-    XXH3_state_t *state;
+    uint64_t sum; /* of the entities before */
+    uint64_t entity, hash;
 };
 
 rs_digest *rs_digest_new(void)
 {
-    RS_AUTO(rs_digest) *d = rs_alloc(1, sizeof *d);
-    if (!d)
-        return NULL;
-    d->state = XXH3_createState();
-    if (!d->state)
-        return NULL;
-    XXH3_64bits_reset(d->state);
-    return rs_take(d);
+    rs_digest *d = rs_alloc(1, sizeof *d);
+    if (d)
+        d->entity = UINT64_MAX;
+    return d;
 }
 
 void rs_digest_free(rs_digest *d)
 {
-    if (!d)
-        return;
-    XXH3_freeState(d->state);
     free(d);
 }
 
-/* math.md F11: id with its NUL, time, label, readings of the file */
+/* math.md F11: h := XXH3(readings; XXH3(time, label; h)), from the hash of the id on */
 void rs_digest_add(rs_digest *d, const struct rs_scan_row *row)
 {
-    int8_t label = (int8_t)row->label;
-    XXH3_64bits_update(d->state, row->id, strlen(row->id) + 1);
-    XXH3_64bits_update(d->state, &row->time, sizeof row->time);
-    XXH3_64bits_update(d->state, &label, sizeof label);
-    XXH3_64bits_update(d->state, row->readings, row->n_readings * sizeof *row->readings);
+    if (row->entity != d->entity) {
+        d->sum = rs_digest_value(d);
+        d->hash = XXH3_64bits(row->id, strlen(row->id));
+        d->entity = row->entity;
+    }
+    int64_t key[2] = { row->time, row->label };
+    uint64_t seed = XXH3_64bits_withSeed(key, sizeof key, d->hash);
+    d->hash = XXH3_64bits_withSeed(row->readings, row->n_readings * sizeof *row->readings, seed);
 }
 
 uint64_t rs_digest_value(const rs_digest *d)
 {
-    return XXH3_64bits_digest(d->state);
+    return d->entity == UINT64_MAX ? d->sum : d->sum + d->hash;
 }

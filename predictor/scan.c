@@ -28,6 +28,8 @@ struct rs_scan {
     struct attr_link *links;
     struct rs_attr_value *attrs;
     uint32_t cohort;
+    uint32_t *events; /* of the file: kind -> kind of the program, NO_COLUMN where it has none */
+    size_t next_event;
     void *state;
     float *values, *x;
 };
@@ -43,6 +45,7 @@ void rs_scan_free(rs_scan *s)
     }
     free(s->links);
     free(s->columns);
+    free(s->events);
     free(s->attrs);
     free(s->state);
     free(s->values);
@@ -57,7 +60,7 @@ static void link_signals(rs_scan *s)
         for (uint32_t k = 0; k < s->info->n_signals; k++)
             if (rs_streq(s->p->signals[i].name, s->info->signals[k].name))
                 s->columns[i] = k;
-        if (s->columns[i] == NO_COLUMN)
+        if (s->columns[i] == NO_COLUMN && !s->opt.is_silent)
             rs_log_warn("signal_absent", "signal=\"%s\" meaning=\"the fleet file lacks it; taken as missing\"",
                         s->p->signals[i].name);
     }
@@ -94,11 +97,21 @@ static bool link_attrs(rs_scan *s)
             if (!link_values(&s->links[i], &s->p->attrs[i], &s->info->attrs[k]))
                 return false;
         }
-        if (s->links[i].column == NO_COLUMN)
+        if (s->links[i].column == NO_COLUMN && !s->opt.is_silent)
             rs_log_warn("attribute_absent", "attribute=\"%s\" meaning=\"the fleet file lacks it; taken as missing\"",
                         s->p->attrs[i].name);
     }
     return true;
+}
+
+static void link_events(rs_scan *s)
+{
+    for (uint32_t k = 0; k < s->info->n_events; k++) {
+        s->events[k] = NO_COLUMN;
+        for (uint32_t i = 0; i < s->p->n_events; i++)
+            if (rs_streq(s->p->events[i], s->info->events[k]))
+                s->events[k] = i;
+    }
 }
 
 enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const struct rs_scan_options *opt,
@@ -112,14 +125,16 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
     s->opt = *opt;
     s->columns = rs_alloc(p->n_signals, sizeof *s->columns);
     s->links = rs_alloc(p->n_attrs, sizeof *s->links);
+    s->events = rs_alloc(s->info->n_events, sizeof *s->events);
     s->attrs = rs_alloc(p->n_attrs, sizeof *s->attrs);
     s->state = rs_alloc(rs_program_state_size(p), 1);
     s->values = rs_alloc(p->n_signals, sizeof *s->values);
     s->x = rs_alloc(p->n_steps, sizeof *s->x);
-    if (!s->columns || !s->links || !s->attrs || !s->state || !s->values || !s->x || !link_attrs(s))
+    if (!s->columns || !s->links || !s->events || !s->attrs || !s->state || !s->values || !s->x || !link_attrs(s))
         return rs_error_set(err, RS_ENOMEM, "scan of %u features", p->n_steps);
     link_signals(s);
-    enum rs_status st = rs_fleet_scan_new(fleet, 0, UINT64_MAX, &s->blocks, err);
+    link_events(s);
+    enum rs_status st = rs_fleet_scan_new(fleet, opt->first, opt->n ? opt->n : UINT64_MAX, &s->blocks, err);
     if (st < 0)
         return st;
     *out = rs_take(s);
@@ -157,16 +172,41 @@ static void begin_entity(rs_scan *s)
     for (uint32_t i = 0; i < s->p->n_attrs; i++)
         s->attrs[i] = attr_of(s, i);
     s->cohort = rs_program_cohort(s->p, s->attrs);
+    s->next_event = 0;
     rs_state_init(s->p, s->state);
 }
 
-int rs_block_label(const struct rs_fleet_info *info, const struct rs_fleet_block *b, size_t i, int64_t horizon_s)
+int rs_block_label(const struct rs_fleet_info *info, const struct rs_fleet_block *b, size_t i, int64_t horizon_s,
+                   enum rs_touch *touch)
 {
+    if (touch)
+        *touch = RS_UNTOUCHED;
     if (b->label)
         return b->label[i];
     if (horizon_s <= 0)
         return RS_LABEL_CENSORED;
-    return rs_label(b->time[i], horizon_s, info->last, b->last_seen, b->failures, b->n_failures);
+    struct rs_history h = { b->last_seen, b->failures, b->n_failures, b->mitigations, b->n_mitigations };
+    int label = rs_label(b->time[i], horizon_s, info->last, &h);
+    if (h.n_mitigations == 0 || label == RS_LABEL_CENSORED)
+        return label;
+    enum rs_touch by = rs_label_mitigated(b->time[i], horizon_s, &h);
+    if (touch)
+        *touch = by;
+    return by == RS_MITIGATED ? RS_LABEL_CENSORED : label;
+}
+
+/* Events up to the time of the sample go before it (feature.h). */
+static enum rs_status push_events(rs_scan *s, int64_t time, struct rs_error *err)
+{
+    const struct rs_fleet_block *b = &s->block;
+    for (; s->next_event < b->n_events && b->events[s->next_event].time <= time; s->next_event++) {
+        const struct rs_fleet_event *e = &b->events[s->next_event];
+        if (s->events[e->kind] == NO_COLUMN)
+            continue;
+        if (rs_state_event(s->p, s->state, s->events[e->kind], e->time) < 0)
+            return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of an event is impossible", b->id);
+    }
+    return RS_OK;
 }
 
 static enum rs_status push(rs_scan *s, size_t i, struct rs_error *err)
@@ -175,7 +215,10 @@ static enum rs_status push(rs_scan *s, size_t i, struct rs_error *err)
     const float *row = b->values + i * s->info->n_signals;
     for (uint32_t k = 0; k < s->p->n_signals; k++)
         s->values[k] = s->columns[k] == NO_COLUMN ? NAN : row[s->columns[k]];
-    enum rs_status st = rs_state_push(s->p, s->state, b->time[i], s->values);
+    enum rs_status st = push_events(s, b->time[i], err);
+    if (st < 0)
+        return st;
+    st = rs_state_push(s->p, s->state, b->time[i], s->values);
     if (st < 0)
         return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is %s", b->id,
                             (unsigned long long)(b->row + i), st == RS_ESTALE ? "out of order" : "impossible");
@@ -197,13 +240,13 @@ enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error
     enum rs_status st = push(s, i, err);
     if (st < 0)
         return st;
-    rs_state_features(s->p, s->state, s->attrs, s->x);
+    if (!s->opt.is_lazy)
+        rs_scan_features(s, s->x);
     *out = (struct rs_scan_row){
         .entity = b->entity,
         .id = b->id,
         .row = b->row + i,
         .time = b->time[i],
-        .label = rs_block_label(s->info, b, i, s->opt.horizon_s),
         .cohort = s->cohort,
         .attrs = s->attrs,
         .x = s->x,
@@ -211,11 +254,19 @@ enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error
         .n_readings = s->info->n_signals,
         .is_first = b->is_first && i == 0,
         .is_last = b->is_last && i + 1 == b->n,
+        .first_seen = b->first_seen,
         .last_seen = b->last_seen,
+        .kind = b->kind,
         .failures = b->failures,
         .n_failures = b->n_failures,
     };
+    out->label = rs_block_label(s->info, b, i, s->opt.horizon_s, &out->touch);
     return RS_CONTINUE;
+}
+
+void rs_scan_features(const rs_scan *s, float *out_x)
+{
+    rs_state_features(s->p, s->state, s->attrs, out_x);
 }
 
 enum rs_status rs_kind_parse(const char *word, int *out, struct rs_error *err)

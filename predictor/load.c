@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Ranges of entities to rows, thinned where memory asks for it. See load.h. */
+#include "predictor/load.h"
+
+#include <pthread.h>
+#include <xxhash.h>
+
+#include "common/cli.h"
+#include "common/parallel.h"
+#include "common/progress.h"
+#include "predictor/digest.h"
+
+#define RANGE_ROWS 262144u /* rows of a range, about; every range costs a chunk read twice */
+#define RANGES_MAX 64u
+#define PROGRESS_ROWS 8192u
+
+/* Rows and entities of one range. */
+struct part {
+    size_t n, cap;
+    float *x, *weight;
+    uint8_t *y;
+    int64_t *time;
+    uint32_t *unit;
+    size_t n_units, cap_units;
+    uint64_t *unit_hash;
+    bool *unit_fails;
+    uint32_t *unit_cohort;
+    int64_t *unit_first;
+    unsigned halvings; /* of the threshold under which its negative rows lie */
+    enum rs_status status;
+    struct rs_error err;
+};
+
+struct load {
+    rs_fleet *fleet;
+    const struct rs_program *p;
+    const struct rs_load_options *opt;
+    struct part *parts;
+    size_t n_parts, round, n_round; /* ranges of the round under way: n_round from `round` on */
+    struct rs_tally *tallies;       /* of each thread */
+    unsigned n_threads;
+    size_t budget;     /* rows; SIZE_MAX without a limit */
+    unsigned halvings; /* for every range from now on */
+    pthread_mutex_t lock;
+    struct rs_progress progress;
+    uint64_t n_seen;
+};
+
+static void part_clear(struct part *t)
+{
+    free(t->x);
+    free(t->weight);
+    free(t->y);
+    free(t->time);
+    free(t->unit);
+    free(t->unit_hash);
+    free(t->unit_fails);
+    free(t->unit_cohort);
+    free(t->unit_first);
+    *t = (struct part){ 0 };
+}
+
+static bool grow(void *array, size_t n, size_t size)
+{
+    void *old;
+    memcpy(&old, array, sizeof old);
+    void *bigger = rs_realloc(old, n, size);
+    if (bigger)
+        memcpy(array, &bigger, sizeof bigger);
+    return bigger != NULL;
+}
+
+static bool resize_rows(struct part *t, size_t cap, size_t d)
+{
+    size_t cells;
+    t->cap = cap;
+    return rs_mul_size(cap, d, &cells) && grow(&t->x, cells, sizeof *t->x) && grow(&t->weight, cap, sizeof *t->weight) &&
+           grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) && grow(&t->unit, cap, sizeof *t->unit);
+}
+
+static bool resize_units(struct part *t, size_t cap)
+{
+    t->cap_units = cap;
+    return grow(&t->unit_hash, cap, sizeof *t->unit_hash) && grow(&t->unit_fails, cap, sizeof *t->unit_fails) &&
+           grow(&t->unit_cohort, cap, sizeof *t->unit_cohort) && grow(&t->unit_first, cap, sizeof *t->unit_first);
+}
+
+/* math.md F42: kept where the hash is below 2^64 / 2^halvings */
+static bool is_kept(uint64_t unit_hash, int64_t time, unsigned halvings)
+{
+    uint64_t key[2] = { unit_hash, (uint64_t)time };
+    return halvings == 0 || XXH3_64bits(key, sizeof key) >> (64 - halvings) == 0;
+}
+
+/* Drops the rows, and then the entities, that a lower threshold leaves out. */
+static void thin(struct part *t, size_t d, unsigned halvings)
+{
+    size_t n = 0, n_units = 0, last = SIZE_MAX;
+    for (size_t i = 0; i < t->n; i++) {
+        uint32_t u = t->unit[i];
+        if (!t->y[i] && !is_kept(t->unit_hash[u], t->time[i], halvings))
+            continue;
+        if (u != last) { /* rows of an entity stand together */
+            t->unit_hash[n_units] = t->unit_hash[u];
+            t->unit_fails[n_units] = t->unit_fails[u];
+            t->unit_cohort[n_units] = t->unit_cohort[u];
+            t->unit_first[n_units++] = t->unit_first[u];
+            last = u;
+        }
+        memmove(t->x + n * d, t->x + i * d, d * sizeof *t->x);
+        t->weight[n] = t->weight[i];
+        t->y[n] = t->y[i];
+        t->time[n] = t->time[i];
+        t->unit[n++] = (uint32_t)(n_units - 1);
+    }
+    t->n = n;
+    t->n_units = n_units;
+    t->halvings = halvings;
+}
+
+static void count(struct rs_tally *t, const struct rs_program *p, const struct rs_scan_row *row, bool is_new,
+                  bool newly_fails)
+{
+    t->first = RS_MIN(t->first, row->time);
+    t->last = RS_MAX(t->last, row->time);
+    t->n_rows++;
+    t->n_positive += row->label == 1;
+    t->n_entities += is_new;
+    t->n_failing += newly_fails;
+    t->n_control += row->touch == RS_CONTROL;
+    for (uint32_t c = row->cohort;; c = p->cohorts[c].parent) {
+        t->support[c].n_entities += is_new;
+        t->support[c].n_failing += newly_fails;
+        t->support[c].n_rows++;
+        t->support[c].n_positive += row->label == 1;
+        if (c == 0)
+            return;
+    }
+}
+
+/* What the reading of a range carries along. */
+struct reading {
+    struct load *load;
+    struct part *part;
+    struct rs_tally *tally;
+    rs_scan *scan;
+    rs_digest *digest;
+    uint64_t entity; /* the last one with a label */
+    uint64_t hash;   /* of it */
+    bool fails, is_unit;
+    float control_weight;
+};
+
+static bool add_unit(struct reading *r, const struct rs_scan_row *row)
+{
+    struct part *t = r->part;
+    if (t->n_units == t->cap_units && !resize_units(t, t->cap_units ? 2 * t->cap_units : 1024))
+        return false;
+    t->unit_hash[t->n_units] = r->hash;
+    t->unit_fails[t->n_units] = false;
+    t->unit_cohort[t->n_units] = row->cohort;
+    t->unit_first[t->n_units++] = row->first_seen;
+    r->is_unit = true;
+    return true;
+}
+
+static bool keep(struct reading *r, const struct rs_scan_row *row)
+{
+    struct part *t = r->part;
+    size_t d = r->load->p->n_steps;
+    if (!r->is_unit && !add_unit(r, row))
+        return false;
+    if (t->n == t->cap && !resize_rows(t, t->cap ? 2 * t->cap : 1024, d))
+        return false;
+    rs_scan_features(r->scan, t->x + t->n * d);
+    t->y[t->n] = row->label == 1;
+    t->time[t->n] = row->time;
+    t->weight[t->n] = row->touch == RS_CONTROL ? r->control_weight : 1;
+    t->unit[t->n++] = (uint32_t)(t->n_units - 1);
+    t->unit_fails[t->n_units - 1] |= row->label == 1;
+    while (t->n > r->load->budget && t->halvings < 63) { /* this range alone is too much, so the whole is */
+        thin(t, d, t->halvings + 1);
+        r->is_unit = t->n && t->unit_hash[t->n_units - 1] == r->hash;
+    }
+    return true;
+}
+
+static bool take(struct reading *r, const struct rs_scan_row *row)
+{
+    bool is_new = row->entity != r->entity;
+    if (is_new) {
+        r->entity = row->entity;
+        r->hash = XXH3_64bits_withSeed(row->id, strlen(row->id), r->load->opt->seed);
+        r->fails = r->is_unit = false;
+    }
+    count(r->tally, r->load->p, row, is_new, row->label == 1 && !r->fails);
+    r->fails |= row->label == 1;
+    rs_digest_add(r->digest, row);
+    return !(row->label == 1 || is_kept(r->hash, row->time, r->part->halvings)) || keep(r, row);
+}
+
+static void show_progress(struct load *l, uint64_t n)
+{
+    pthread_mutex_lock(&l->lock);
+    rs_progress_update(&l->progress, l->n_seen += n, NULL);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static enum rs_status read_range(struct reading *r, struct rs_error *err)
+{
+    struct rs_scan_row row;
+    enum rs_status st;
+    uint64_t n = 0;
+    while ((st = rs_scan_step(r->scan, &row, err)) == RS_CONTINUE) {
+        if (++n % PROGRESS_ROWS == 0) {
+            if (rs_cli_interrupted())
+                return rs_error_set(err, RS_ECANCELLED, "interrupted");
+            show_progress(r->load, PROGRESS_ROWS);
+        }
+        r->tally->n_mitigated += row.touch == RS_MITIGATED;
+        if (row.label >= 0 && !take(r, &row))
+            return rs_error_set(err, RS_ENOMEM, "%zu rows by %u features", r->part->n, r->load->p->n_steps);
+    }
+    return st;
+}
+
+/* Entities [first, next) of a range; ranges of all processes follow each other. */
+static void range_of(const struct load *l, size_t part, uint64_t *first, uint64_t *next)
+{
+    uint64_t n = rs_fleet_info(l->fleet)->n_entities, size = rs_comm_size(l->opt->comm) * l->n_parts;
+    uint64_t k = rs_comm_rank(l->opt->comm) * l->n_parts + part;
+    *first = n / size * k + RS_MIN(k, n % size);
+    *next = *first + n / size + (k < n % size);
+}
+
+static void do_range(void *arg, size_t task, unsigned worker)
+{
+    struct load *l = arg;
+    struct part *t = &l->parts[l->round + task];
+    RS_AUTO(rs_scan) *scan = NULL;
+    RS_AUTO(rs_digest) *digest = rs_digest_new();
+    struct rs_scan_options opt = { .horizon_s = l->opt->horizon_s,
+                                   .kind = l->opt->kind,
+                                   .is_lazy = true,
+                                   .is_silent = rs_comm_rank(l->opt->comm) + l->round + task > 0 };
+    uint64_t next;
+    range_of(l, l->round + task, &opt.first, &next);
+    opt.n = next - opt.first;
+    t->halvings = l->halvings;
+    t->err = (struct rs_error)RS_ERROR_INIT;
+    t->status = RS_OK;
+    if (opt.n == 0)
+        return;
+    t->status = digest ? rs_scan_new(l->fleet, l->p, &opt, &scan, &t->err) : rs_error_set(&t->err, RS_ENOMEM, "digest");
+    if (t->status < 0)
+        return;
+    double share = rs_fleet_info(l->fleet)->control_share;
+    struct reading r = { .load = l,
+                         .part = t,
+                         .tally = &l->tallies[worker],
+                         .scan = scan,
+                         .digest = digest,
+                         .entity = UINT64_MAX,
+                         .control_weight = share > 0 ? (float)(1 / share) : 1 };
+    t->status = read_range(&r, &t->err);
+    l->tallies[worker].digest += rs_digest_value(digest);
+}
+
+/* Thins what has been read until it fits. */
+static void fit_budget(struct load *l, size_t n_done)
+{
+    for (;;) {
+        size_t n = 0;
+        for (size_t k = 0; k < n_done; k++) {
+            l->halvings = RS_MAX(l->halvings, l->parts[k].halvings);
+            if (l->parts[k].halvings < l->halvings)
+                thin(&l->parts[k], l->p->n_steps, l->halvings);
+            n += l->parts[k].n;
+        }
+        for (size_t k = 0; k < n_done; k++) /* one further on may have asked for more */
+            if (l->parts[k].halvings < l->halvings) {
+                n -= l->parts[k].n;
+                thin(&l->parts[k], l->p->n_steps, l->halvings);
+                n += l->parts[k].n;
+            }
+        if (n <= l->budget || l->halvings == 63)
+            return;
+        l->halvings++;
+    }
+}
+
+static enum rs_status read_all(struct load *l, struct rs_error *err)
+{
+    for (l->round = 0; l->round < l->n_parts; l->round += l->n_round) {
+        l->n_round = RS_MIN((size_t)l->n_threads, l->n_parts - l->round);
+        rs_parallel(l->n_threads, l->n_round, do_range, l);
+        for (size_t k = l->round; k < l->round + l->n_round; k++)
+            if (l->parts[k].status < 0)
+                return rs_error_set(err, l->parts[k].status, "%s", l->parts[k].err.msg);
+        if (l->budget != SIZE_MAX)
+            fit_budget(l, l->round + l->n_round);
+    }
+    return RS_OK;
+}
+
+static void add_tally(struct rs_tally *to, const struct rs_tally *from)
+{
+    to->n_rows += from->n_rows;
+    to->n_positive += from->n_positive;
+    to->n_entities += from->n_entities;
+    to->n_failing += from->n_failing;
+    to->n_mitigated += from->n_mitigated;
+    to->n_control += from->n_control;
+    to->first = RS_MIN(to->first, from->first);
+    to->last = RS_MAX(to->last, from->last);
+    to->digest += from->digest;
+    for (uint32_t c = 0; c < to->n_cohorts; c++) {
+        to->support[c].n_entities += from->support[c].n_entities;
+        to->support[c].n_failing += from->support[c].n_failing;
+        to->support[c].n_rows += from->support[c].n_rows;
+        to->support[c].n_positive += from->support[c].n_positive;
+    }
+}
+
+/* Moves the rows of a part behind those of the matrix and frees it. */
+static void append(struct rs_matrix *m, struct part *t, float negative_weight)
+{
+    memcpy(m->x + m->n * m->stride, t->x, t->n * m->stride * sizeof *t->x);
+    memcpy(m->y + m->n, t->y, t->n);
+    memcpy(m->time + m->n, t->time, t->n * sizeof *t->time);
+    for (size_t i = 0; i < t->n; i++) {
+        m->unit[m->n + i] = m->n_units + t->unit[i];
+        m->weight[m->n + i] = t->weight[i] * (t->y[i] ? 1 : negative_weight);
+        m->n_positive += t->y[i];
+        *(t->y[i] ? &m->sum_positive : &m->sum_negative) += (double)m->weight[m->n + i];
+    }
+    memcpy(m->unit_hash + m->n_units, t->unit_hash, t->n_units * sizeof *t->unit_hash);
+    memcpy(m->unit_fails + m->n_units, t->unit_fails, t->n_units * sizeof *t->unit_fails);
+    memcpy(m->unit_cohort + m->n_units, t->unit_cohort, t->n_units * sizeof *t->unit_cohort);
+    memcpy(m->unit_first + m->n_units, t->unit_first, t->n_units * sizeof *t->unit_first);
+    for (size_t u = 0; u < t->n_units; u++)
+        m->n_failing += t->unit_fails[u];
+    m->n += t->n;
+    m->n_units += (uint32_t)t->n_units;
+    part_clear(t);
+}
+
+static enum rs_status allocate(struct rs_matrix *m, size_t n, size_t n_units, const struct rs_program *p,
+                               struct rs_error *err)
+{
+    size_t cells;
+    m->d = m->stride = p->n_steps;
+    if (n > UINT32_MAX || !rs_mul_size(n, m->d, &cells))
+        return rs_error_set(err, RS_EUNSUPPORTED, "%zu rows, at most %u: give --memory", n, UINT32_MAX);
+    m->x = malloc(RS_MAX(cells * sizeof *m->x, (size_t)1)); /* not calloc: rows arrive while their parts go */
+    m->y = malloc(RS_MAX(n, (size_t)1));
+    m->time = malloc(RS_MAX(n * sizeof *m->time, (size_t)1));
+    m->unit = malloc(RS_MAX(n * sizeof *m->unit, (size_t)1));
+    m->weight = malloc(RS_MAX(n * sizeof *m->weight, (size_t)1));
+    m->unit_hash = rs_alloc(n_units, sizeof *m->unit_hash);
+    m->unit_fails = rs_alloc(n_units, sizeof *m->unit_fails);
+    m->unit_cohort = rs_alloc(n_units, sizeof *m->unit_cohort);
+    m->unit_first = rs_alloc(n_units, sizeof *m->unit_first);
+    m->mean = rs_alloc(m->d, sizeof *m->mean);
+    m->scale = rs_alloc(m->d, sizeof *m->scale);
+    if (!m->x || !m->y || !m->time || !m->unit || !m->weight || !m->unit_hash || !m->unit_fails || !m->unit_cohort ||
+        !m->unit_first || !m->mean || !m->scale)
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", n, m->d);
+    return RS_OK;
+}
+
+static enum rs_status put_together(struct load *l, struct rs_matrix *m, struct rs_error *err)
+{
+    size_t n = 0, n_units = 0;
+    for (size_t k = 0; k < l->n_parts; k++) {
+        n += l->parts[k].n;
+        n_units += l->parts[k].n_units;
+    }
+    enum rs_status st = allocate(m, n, n_units, l->p, err);
+    if (st < 0)
+        return st;
+    m->keep_share = 1 / (double)((uint64_t)1 << l->halvings);
+    for (size_t k = 0; k < l->n_parts; k++)
+        append(m, &l->parts[k], (float)(1 / m->keep_share));
+    return RS_OK;
+}
+
+static bool new_tally(struct rs_tally *t, uint32_t n_cohorts)
+{
+    *t = (struct rs_tally){ .first = INT64_MAX, .last = INT64_MIN, .n_cohorts = n_cohorts };
+    t->support = rs_alloc(n_cohorts, sizeof *t->support);
+    return t->support != NULL;
+}
+
+static enum rs_status load_init(struct load *l, struct rs_error *err)
+{
+    const struct rs_fleet_info *info = rs_fleet_info(l->fleet);
+    l->n_threads = l->opt->n_threads ? l->opt->n_threads : rs_threads();
+    l->n_parts = (size_t)RS_MIN(RS_MIN(info->n_rows / RANGE_ROWS + 1, (uint64_t)RANGES_MAX), info->n_entities + 1);
+    size_t row = RS_MAX(l->opt->stride_max, (size_t)l->p->n_steps) * sizeof(float) + sizeof(int64_t) + 4 * sizeof(float);
+    l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / row, (size_t)1000) : SIZE_MAX;
+    l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
+    l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);
+    bool is_there = l->parts && l->tallies;
+    for (unsigned k = 0; is_there && k < l->n_threads; k++)
+        is_there = new_tally(&l->tallies[k], l->p->n_cohorts);
+    return is_there ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu ranges", l->n_parts);
+}
+
+static void load_clear(struct load *l)
+{
+    for (size_t k = 0; l->parts && k < l->n_parts; k++)
+        part_clear(&l->parts[k]);
+    for (unsigned k = 0; l->tallies && k < l->n_threads; k++)
+        free(l->tallies[k].support);
+    free(l->parts);
+    free(l->tallies);
+}
+
+enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct rs_load_options *opt,
+                       struct rs_matrix *out, struct rs_error *err)
+{
+    rs_auto_matrix m = { 0 };
+    struct load l = { .fleet = fleet, .p = p, .opt = opt, .lock = PTHREAD_MUTEX_INITIALIZER };
+    rs_progress_start(&l.progress, "features", "rows", rs_fleet_info(fleet)->n_rows, opt->is_quiet);
+    enum rs_status st = load_init(&l, err);
+    if (st == RS_OK)
+        st = read_all(&l, err);
+    rs_progress_end(&l.progress);
+    if (st == RS_OK)
+        st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err) : rs_error_set(err, RS_ENOMEM, "cohorts");
+    for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++)
+        add_tally(&m.tally, &l.tallies[k]);
+    if (st == RS_OK && m.tally.n_rows == 0)
+        st = rs_error_set(err, RS_ENODATA,
+                          "no sample has a label: the horizon reaches beyond the data, or no entity was watched that "
+                          "long");
+    load_clear(&l);
+    if (st < 0)
+        return st;
+    *out = m;
+    m = (struct rs_matrix){ 0 };
+    return RS_OK;
+}
