@@ -2,8 +2,6 @@
 /* Entities to folds, rows to the sides of a date. */
 #include "predictor/folds.h"
 
-#include <xxhash.h>
-
 #define CUT_CANDIDATES 64
 #define CUT_VALID_SHARE 0.3     /* of the failing entities should be left for validation */
 #define CUT_ROWS_PER_ENTITY 2.0 /* with fewer the set is a snapshot, not a history */
@@ -11,7 +9,6 @@
 void rs_folds_clear(struct rs_folds *f)
 {
     free(f->of_unit);
-    free(f->rows);
     *f = (struct rs_folds){ 0 };
 }
 
@@ -38,32 +35,13 @@ static enum rs_status deal(const struct rs_matrix *m, struct rs_folds *f, struct
         return rs_error_set(err, RS_ENOMEM, "folds of %u entities", m->n_units);
     size_t n = 0;
     for (uint32_t u = 0; u < m->n_units; u++) {
-        f->of_unit[u] = (uint8_t)(m->unit_hash[u] % RS_FOLDS);
+        f->of_unit[u] = (uint8_t)(m->unit_hash[u] % f->n);
         if (m->unit_fails[u])
             failing[n++] = (struct ranked_unit){ m->unit_hash[u], u };
     }
     qsort(failing, n, sizeof *failing, compare_units);
     for (size_t i = 0; i < n; i++)
-        f->of_unit[failing[i].unit] = (uint8_t)(i % RS_FOLDS);
-    return RS_OK;
-}
-
-static enum rs_status sample(const struct rs_matrix *m, uint64_t seed, struct rs_folds *f, struct rs_error *err)
-{
-    size_t n_negative = m->n - m->n_positive, kept = 0;
-    double share = RS_MIN(1.0, (double)RS_SELECTION_NEGATIVES / (double)n_negative);
-    uint64_t keep_below = share >= 1 ? UINT64_MAX : (uint64_t)(share * (double)UINT64_MAX);
-    f->rows = rs_alloc(m->n, sizeof *f->rows);
-    if (!f->rows)
-        return rs_error_set(err, RS_ENOMEM, "folds of %zu rows", m->n);
-    for (size_t i = 0; i < m->n; i++) {
-        uint64_t key[3] = { m->unit_hash[m->unit[i]], (uint64_t)m->time[i], seed };
-        bool is_kept = m->y[i] || XXH3_64bits(key, sizeof key) <= keep_below;
-        kept += is_kept && !m->y[i];
-        if (is_kept)
-            f->rows[f->n_rows++] = (uint32_t)i;
-    }
-    f->weight_negative = (double)n_negative / (double)RS_MAX(kept, (size_t)1);
+        f->of_unit[failing[i].unit] = (uint8_t)(i % f->n);
     return RS_OK;
 }
 
@@ -95,8 +73,8 @@ static void choose_cut(const struct rs_matrix *m, int64_t horizon_s, struct rs_f
     }
     uint64_t want = RS_MAX((uint64_t)RS_CUT_FAILING_MIN, (uint64_t)(CUT_VALID_SHARE * (double)m->n_failing));
     for (int64_t k = CUT_CANDIDATES - 1; k > 0; k--) {
-        int64_t span = m->last - m->first;
-        int64_t cut = m->first + span / CUT_CANDIDATES * k + span % CUT_CANDIDATES * k / CUT_CANDIDATES;
+        int64_t span = m->tally.last - m->tally.first;
+        int64_t cut = m->tally.first + span / CUT_CANDIDATES * k + span % CUT_CANDIDATES * k / CUT_CANDIDATES;
         uint64_t before, after;
         count_sides(m, horizon_s, cut, &before, &after);
         if (after < want)
@@ -113,23 +91,25 @@ static void choose_cut(const struct rs_matrix *m, int64_t horizon_s, struct rs_f
         f->why_no_cut = "no date has 10 failing entities on both sides";
 }
 
-enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, uint64_t seed, struct rs_folds *out,
-                             struct rs_error *err)
+static enum rs_status check(const struct rs_matrix *m, struct rs_error *err)
 {
-    if (m->n_failing < RS_FOLDS)
-        return rs_error_set(
-            err, RS_ENODATA,
-            "%llu entities fail within the horizon, at least %d needed: give a longer history, a longer "
-            "horizon, or more entities",
-            (unsigned long long)m->n_failing, RS_FOLDS);
+    if (m->n_failing < RS_FOLDS_MIN)
+        return rs_error_set(err, RS_ENODATA,
+                            "%llu entities fail within the horizon, at least %d needed: give a longer history, a longer "
+                            "horizon, or more entities",
+                            (unsigned long long)m->n_failing, RS_FOLDS_MIN);
     if (m->n_positive == m->n)
         return rs_error_set(err, RS_ENODATA,
-                            "every sample is followed by a failure within the horizon: there is nothing "
-                            "to tell apart");
-    rs_auto_folds f = { 0 };
-    enum rs_status st = deal(m, &f, err);
+                            "every sample is followed by a failure within the horizon: there is nothing to tell apart");
+    return RS_OK;
+}
+
+enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, struct rs_folds *out, struct rs_error *err)
+{
+    rs_auto_folds f = { .n = (unsigned)RS_MIN(m->n_failing, (uint64_t)RS_FOLDS) };
+    enum rs_status st = check(m, err);
     if (st == RS_OK)
-        st = sample(m, seed, &f, err);
+        st = deal(m, &f, err);
     if (st < 0)
         return st;
     choose_cut(m, horizon_s, &f);
@@ -138,12 +118,12 @@ enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, uint6
     return RS_OK;
 }
 
-bool rs_fold_trains(const struct rs_folds *f, const struct rs_matrix *m, size_t row, unsigned k, int64_t horizon_s)
+bool rs_fold_trains(const struct rs_folds *f, unsigned fold, int64_t time, unsigned k, int64_t horizon_s)
 {
-    return f->of_unit[m->unit[row]] != k && (!f->has_cut || m->time[row] + horizon_s <= f->cut);
+    return fold != k && (!f->has_cut || time + horizon_s <= f->cut);
 }
 
-bool rs_fold_validates(const struct rs_folds *f, const struct rs_matrix *m, size_t row, unsigned k)
+bool rs_fold_validates(const struct rs_folds *f, unsigned fold, int64_t time, unsigned k)
 {
-    return f->of_unit[m->unit[row]] == k && (!f->has_cut || m->time[row] >= f->cut);
+    return fold == k && (!f->has_cut || time >= f->cut);
 }

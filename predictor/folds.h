@@ -6,29 +6,26 @@
 
 #include "predictor/matrix.h"
 
-#define RS_FOLDS 5
-#define RS_CUT_FAILING_MIN 10        /* failing entities that both sides of the date need */
-#define RS_SELECTION_NEGATIVES 60000 /* negative rows, about, that the choice of a learner looks at */
+#define RS_FOLDS 5            /* fewer where fewer entities fail */
+#define RS_FOLDS_MIN 2        /* with fewer failing entities nothing can be validated */
+#define RS_CUT_FAILING_MIN 10 /* failing entities that both sides of the date need */
 
 struct rs_folds {
-    uint8_t *of_unit; /* n_units: fold of the entity */
-    uint32_t *rows;   /* rows that take part: all positive ones, a sample of the negative ones */
-    size_t n_rows;
-    double weight_negative; /* rows that each sampled negative one stands for */
+    unsigned n;
+    uint8_t *of_unit; /* units of the matrix: fold of the entity */
     bool has_cut;
-    int64_t cut; /* training rows end (t + H) by then, validation rows begin from then on */
+    int64_t cut;                               /* training rows end (t + H) by then, validation rows begin from then on */
     uint64_t n_train_failing, n_valid_failing; /* failing entities before and after the cut; 0 without one */
     const char *why_no_cut;                    /* NULL with one */
 };
 
-/* RS_ENODATA where fewer than RS_FOLDS entities fail or none stays sound. */
-enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, uint64_t seed, struct rs_folds *out,
-                             struct rs_error *err);
+/* RS_ENODATA where fewer than RS_FOLDS_MIN entities fail or none stays sound. */
+enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, struct rs_folds *out, struct rs_error *err);
 void rs_folds_clear(struct rs_folds *f);
 #define rs_auto_folds __attribute__((cleanup(rs_folds_clear))) struct rs_folds
 
-/* Whether row i trains, or is validated, in fold k. */
-bool rs_fold_trains(const struct rs_folds *f, const struct rs_matrix *m, size_t row, unsigned k, int64_t horizon_s);
-bool rs_fold_validates(const struct rs_folds *f, const struct rs_matrix *m, size_t row, unsigned k);
+/* Whether a row of that fold and time trains, or is validated, in fold k. */
+bool rs_fold_trains(const struct rs_folds *f, unsigned fold, int64_t time, unsigned k, int64_t horizon_s);
+bool rs_fold_validates(const struct rs_folds *f, unsigned fold, int64_t time, unsigned k);
 
 #endif

@@ -13,6 +13,7 @@
 #define RANGE_ROWS 262144u /* rows of a range, about; every range costs a chunk read twice */
 #define RANGES_MAX 64u
 #define PROGRESS_ROWS 8192u
+#define HALVINGS_MAX 40u
 
 /* Rows and entities of one range. */
 struct part {
@@ -178,7 +179,7 @@ static bool keep(struct reading *r, const struct rs_scan_row *row)
     t->weight[t->n] = row->touch == RS_CONTROL ? r->control_weight : 1;
     t->unit[t->n++] = (uint32_t)(t->n_units - 1);
     t->unit_fails[t->n_units - 1] |= row->label == 1;
-    while (t->n > r->load->budget && t->halvings < 63) { /* this range alone is too much, so the whole is */
+    while (t->n > r->load->budget && t->halvings < HALVINGS_MAX) { /* this range alone is too much, so the whole is */
         thin(t, d, t->halvings + 1);
         r->is_unit = t->n && t->unit_hash[t->n_units - 1] == r->hash;
     }
@@ -269,30 +270,26 @@ static void do_range(void *arg, size_t task, unsigned worker)
 /* Thins what has been read until it fits. */
 static void fit_budget(struct load *l, size_t n_done)
 {
-    for (;;) {
+    for (;; l->halvings++) {
         size_t n = 0;
-        for (size_t k = 0; k < n_done; k++) {
+        for (size_t k = 0; k < n_done; k++)
             l->halvings = RS_MAX(l->halvings, l->parts[k].halvings);
+        for (size_t k = 0; k < n_done; k++) {
             if (l->parts[k].halvings < l->halvings)
                 thin(&l->parts[k], l->p->n_steps, l->halvings);
             n += l->parts[k].n;
         }
-        for (size_t k = 0; k < n_done; k++) /* one further on may have asked for more */
-            if (l->parts[k].halvings < l->halvings) {
-                n -= l->parts[k].n;
-                thin(&l->parts[k], l->p->n_steps, l->halvings);
-                n += l->parts[k].n;
-            }
-        if (n <= l->budget || l->halvings == 63)
+        if (n <= l->budget || l->halvings == HALVINGS_MAX)
             return;
-        l->halvings++;
     }
 }
 
 static enum rs_status read_all(struct load *l, struct rs_error *err)
 {
     for (l->round = 0; l->round < l->n_parts; l->round += l->n_round) {
-        l->n_round = RS_MIN((size_t)l->n_threads, l->n_parts - l->round);
+        /* thinned ranges are small: more of them fit into what a round may take beyond the budget */
+        size_t want = l->budget == SIZE_MAX ? l->n_parts : (size_t)l->n_threads << RS_MIN(l->halvings, 3u);
+        l->n_round = RS_MIN(want, l->n_parts - l->round);
         rs_parallel(l->n_threads, l->n_round, do_range, l);
         for (size_t k = l->round; k < l->round + l->n_round; k++)
             if (l->parts[k].status < 0)

@@ -4,41 +4,25 @@
 
 #include <math.h>
 
+#include "common/parallel.h"
 #include "common/progress.h"
-#include "predictor/metrics.h"
+#include "predictor/calibrate.h"
 
-#define ALERT_BUDGET 0.01
-#define T_QUANTILE 2.132 /* 95 %, one-sided, of Student's t with RS_FOLDS - 1 = 4 degrees of freedom */
-#define CV_GRADIENT 1e-5
-#define CV_MAX_ITER 60
+#define REPLICATES 200
 
-struct path {
-    enum rs_learner learner;
-    bool is_balanced;
-    double C[4];
-    size_t n;
-};
-
-/* In order of preference: what wins by less than chance explains loses to what stands before it. A middling penalty
- * leads, because a handful of failing entities cannot tell the strengths apart. */
-static const struct path paths[] = {
-    { RS_LOGISTIC, false, { 0.1, 0.01, 1 }, 3 },
-    { RS_LINEAR_SVM, false, { 0.01, 0.1 }, 2 },
-    { RS_LINEAR_SVM, true, { 0.001, 0.01 }, 2 },
-};
-
-/* What the folds share. pos counts places in folds->rows. */
+/* What the folds share. */
 struct cv {
-    const struct rs_matrix *m;
+    struct rs_sample *s;
     const struct rs_folds *f;
-    int64_t horizon_s;
+    struct rs_sets *sets;
+    const struct rs_select_options *opt;
     struct rs_selection *out;
-    double *z;               /* n candidates x n_rows: held-out decision values */
-    bool *is_held_out;       /* n_rows: validated in its own fold */
-    uint32_t *train, *valid; /* rows and places of the fold under way */
-    size_t n_train, n_valid;
-    rs_solver *ws;
-    double *w;
+    double *z;         /* n candidates x n rows: held-out decision values */
+    bool *is_held_out; /* n rows: validated in its own fold */
+    struct rs_fold_rows rows;
+    double *z_fold;
+    rs_solver *solver;
+    struct rs_fitted fitted;
     struct rs_progress progress;
 };
 
@@ -46,246 +30,307 @@ static void cv_clear(struct cv *v)
 {
     free(v->z);
     free(v->is_held_out);
-    free(v->train);
-    free(v->valid);
-    free(v->w);
-    rs_solver_free(v->ws);
+    free(v->rows.train);
+    free(v->rows.valid);
+    free(v->z_fold);
+    rs_solver_free(v->solver);
+    rs_fitted_clear(&v->fitted);
 }
 
-static void list_candidates(struct rs_selection *s, enum rs_learner_choice choice)
+static bool is_wanted(enum rs_learner_choice choice, enum rs_learner learner)
 {
-    for (size_t i = 0; i < RS_LEN(paths); i++) {
-        if ((choice == RS_LEARN_LOGISTIC && paths[i].learner != RS_LOGISTIC) ||
-            (choice == RS_LEARN_SVM && paths[i].learner != RS_LINEAR_SVM))
-            continue;
-        for (size_t k = 0; k < paths[i].n; k++)
-            s->candidates[s->n++] = (struct rs_candidate){ .learner = paths[i].learner,
-                                                           .is_balanced = paths[i].is_balanced,
-                                                           .C = paths[i].C[k],
-                                                           .has_converged = true };
+    switch (choice) {
+    case RS_LEARN_LOGISTIC:
+        return learner == RS_LOGISTIC;
+    case RS_LEARN_SVM:
+        return learner == RS_LINEAR_SVM;
+    case RS_LEARN_RBF:
+        return learner == RS_RBF_SVM;
+    case RS_LEARN_AUTO:
+        break;
     }
+    return true;
+}
+
+void rs_select_list(const struct rs_sets *sets, const struct rs_select_options *opt, struct rs_selection *out)
+{
+    static const struct rs_learner_ops *const learners[] = { &rs_logistic_ops, &rs_svm_ops };
+    struct rs_candidate found[RS_CANDIDATES_MAX];
+    *out = (struct rs_selection){ .target = opt->target };
+    size_t n = 0;
+    for (unsigned set = 0; set < sets->n; set++)
+        for (size_t k = 0; k < RS_LEN(learners); k++)
+            if (is_wanted(opt->learner, learners[k]->learner))
+                n += learners[k]->propose(opt->C, set, found + n, RS_CANDIDATES_MAX - n);
+    for (; out->n < n; out->n++)
+        out->of[out->n] = (struct rs_scored){ .candidate = found[out->n], .has_converged = true };
 }
 
 static enum rs_status cv_init(struct cv *v, struct rs_error *err)
 {
-    size_t n = v->f->n_rows;
+    size_t n = v->s->n, d = v->s->stride;
     v->z = rs_alloc(v->out->n * n, sizeof *v->z);
     v->is_held_out = rs_alloc(n, sizeof *v->is_held_out);
-    v->train = rs_alloc(n, sizeof *v->train);
-    v->valid = rs_alloc(n, sizeof *v->valid);
-    v->w = rs_alloc(v->m->d + 1, sizeof *v->w);
-    if (!v->z || !v->is_held_out || !v->train || !v->valid || !v->w)
+    v->rows.train = rs_alloc(n, sizeof *v->rows.train);
+    v->rows.valid = rs_alloc(n, sizeof *v->rows.valid);
+    v->z_fold = rs_alloc(n, sizeof *v->z_fold);
+    if (!v->z || !v->is_held_out || !v->rows.train || !v->rows.valid || !v->z_fold)
         return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
-    return rs_solver_new(n, v->m->d, &v->ws, err);
+    enum rs_status st = rs_fitted_init(&v->fitted, d, err);
+    return st < 0 ? st : rs_solver_new(n, d, &v->solver, err);
 }
 
-static void part_rows(struct cv *v, unsigned fold)
+void rs_fold_rows(const struct rs_sample *s, const struct rs_folds *f, unsigned k, int64_t horizon_s, bool has_date,
+                  struct rs_fold_rows *out)
 {
-    v->n_train = v->n_valid = 0;
-    for (size_t pos = 0; pos < v->f->n_rows; pos++) {
-        uint32_t row = v->f->rows[pos];
-        if (rs_fold_trains(v->f, v->m, row, fold, v->horizon_s))
-            v->train[v->n_train++] = row;
-        if (rs_fold_validates(v->f, v->m, row, fold)) {
-            v->valid[v->n_valid++] = (uint32_t)pos;
-            v->is_held_out[pos] = true;
-        }
+    struct rs_folds dateless = { .n = f->n };
+    const struct rs_folds *by = has_date ? f : &dateless;
+    out->n_train = out->n_valid = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (rs_fold_trains(by, s->fold[i], s->time[i], k, horizon_s))
+            out->train[out->n_train++] = (uint32_t)i;
+        if (rs_fold_validates(by, s->fold[i], s->time[i], k))
+            out->valid[out->n_valid++] = (uint32_t)i;
     }
 }
 
-void rs_candidate_weights(const struct rs_candidate *c, double n_positive, double n_negative, double weight_negative,
-                          struct rs_problem *p)
+static enum rs_status fit_one(struct cv *v, size_t c, struct rs_error *err)
 {
-    p->weight_positive = 1;
-    p->weight_negative = weight_negative;
-    if (!c->is_balanced)
-        return;
-    double all = n_positive + n_negative * weight_negative;
-    p->weight_positive = all / (2 * RS_MAX(n_positive, 1.0));
-    p->weight_negative = all / (2 * RS_MAX(n_negative * weight_negative, 1.0)) * weight_negative;
+    struct rs_scored *scored = &v->out->of[c];
+    const struct rs_candidate *cand = &scored->candidate;
+    struct rs_problem p = { .x = v->s->x,
+                            .stride = v->s->stride,
+                            .y = v->s->y,
+                            .rows = v->rows.train,
+                            .n = v->rows.n_train,
+                            .d = v->sets->d[cand->set],
+                            .row_weight = v->s->weight,
+                            .penalty = v->sets->penalty,
+                            .weight_positive = 1,
+                            .weight_negative = 1 };
+    if (c == 0 || !rs_candidates_are_kin(&v->out->of[c - 1].candidate, cand))
+        v->fitted.d = SIZE_MAX; /* starts afresh */
+    struct rs_learner_ws ws = {
+        .solver = v->solver, .rel_gradient = RS_CV_TOLERANCE, .max_iter = RS_CV_MAX_ITER, .seed = v->opt->seed
+    };
+    enum rs_status st = cand->ops->fit(&ws, &p, cand, &v->fitted, err);
+    if (st < 0)
+        return st;
+    scored->has_converged &= v->fitted.report.has_converged;
+    st = cand->ops->decide(&v->fitted, v->s->x, v->s->stride, v->rows.valid, v->rows.n_valid, v->z_fold, err);
+    for (size_t i = 0; st == RS_OK && i < v->rows.n_valid; i++)
+        v->z[c * v->s->n + v->rows.valid[i]] = v->z_fold[i];
+    return st;
 }
 
-static void start_at_base_rate(double *w, size_t d, double weighted_positive, double weighted_negative)
+static enum rs_status do_fold(struct cv *v, unsigned k, struct rs_error *err)
 {
-    memset(w, 0, d * sizeof *w);
-    w[d] = log((weighted_positive + 1) / (weighted_negative + 1));
+    rs_fold_rows(v->s, v->f, k, v->opt->horizon_s, true, &v->rows);
+    for (size_t i = 0; i < v->rows.n_valid; i++)
+        v->is_held_out[v->rows.valid[i]] = true;
+    enum rs_status st = rs_sets_refresh(v->sets, v->s, v->rows.train, v->rows.n_train, err);
+    for (size_t c = 0; st == RS_OK && c < v->out->n; c++) {
+        st = fit_one(v, c, err);
+        rs_progress_update(&v->progress, k * v->out->n + c + 1, NULL);
+    }
+    return st;
 }
 
-static enum rs_status fit_fold(struct cv *v, struct rs_error *err)
+/* The held-out rows, close together. */
+struct held_out {
+    size_t n;
+    uint32_t *row; /* of the sample */
+    uint8_t *y;
+    float *weight;
+    uint32_t *unit;
+    double *risk, *loss; /* n of each candidate */
+};
+
+static void held_out_clear(struct held_out *h)
 {
-    size_t n_positive = 0;
-    for (size_t i = 0; i < v->n_train; i++)
-        n_positive += v->m->y[v->train[i]];
-    for (size_t c = 0; c < v->out->n; c++) {
-        struct rs_candidate *cand = &v->out->candidates[c];
-        struct rs_problem p = {
-            .x = v->m->x, .y = v->m->y, .rows = v->train, .n = v->n_train, .d = v->m->d, .stride = v->m->d
-        };
-        rs_candidate_weights(cand, (double)n_positive, (double)(v->n_train - n_positive), v->f->weight_negative, &p);
-        bool goes_on = c && cand[-1].learner == cand->learner && cand[-1].is_balanced == cand->is_balanced;
-        if (!goes_on)
-            start_at_base_rate(v->w, p.d, p.weight_positive * (double)n_positive,
-                               p.weight_negative * (double)(v->n_train - n_positive));
-        struct rs_fit_options opt = {
-            .learner = cand->learner, .C = cand->C, .rel_gradient = CV_GRADIENT, .max_iter = CV_MAX_ITER
-        };
-        struct rs_fit_report fit;
-        enum rs_status st = rs_solver_fit(v->ws, &p, &opt, v->w, &fit, err);
+    free(h->row);
+    free(h->y);
+    free(h->weight);
+    free(h->unit);
+    free(h->risk);
+    free(h->loss);
+}
+
+static enum rs_status gather(const struct cv *v, struct held_out *h, struct rs_error *err)
+{
+    size_t n = v->s->n;
+    h->row = rs_alloc(n, sizeof *h->row);
+    h->y = rs_alloc(n, 1);
+    h->weight = rs_alloc(n, sizeof *h->weight);
+    h->unit = rs_alloc(n, sizeof *h->unit);
+    h->risk = rs_alloc(v->out->n * n, sizeof *h->risk);
+    h->loss = rs_alloc(v->out->n * n, sizeof *h->loss);
+    if (!h->row || !h->y || !h->weight || !h->unit || !h->risk || !h->loss)
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
+    for (size_t i = 0; i < n; i++) {
+        if (!v->is_held_out[i])
+            continue;
+        h->row[h->n] = (uint32_t)i;
+        h->y[h->n] = v->s->y[i];
+        h->weight[h->n] = v->s->weight[i];
+        h->unit[h->n++] = v->s->unit[i];
+    }
+    return RS_OK;
+}
+
+struct judging {
+    const struct cv *v;
+    struct held_out *h;
+    enum rs_status *status; /* of each candidate */
+};
+
+/* math.md C4: the risk of each row under the calibration of the other folds */
+static enum rs_status calibrate_candidate(const struct judging *g, size_t c, struct rs_error *err)
+{
+    const struct cv *v = g->v;
+    struct held_out *h = g->h;
+    rs_autofree double *z = rs_alloc(h->n, sizeof *z), *weight = rs_alloc(h->n, sizeof *weight);
+    rs_autofree uint8_t *y = rs_alloc(h->n, 1);
+    if (!z || !weight || !y)
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", h->n);
+    for (unsigned k = 0; k < v->f->n; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < h->n; i++) {
+            if (v->s->fold[h->row[i]] == k)
+                continue;
+            z[n] = v->z[c * v->s->n + h->row[i]];
+            weight[n] = (double)h->weight[i];
+            y[n++] = h->y[i];
+        }
+        struct rs_calibrator platt;
+        enum rs_status st = rs_calibrator_fit(RS_PLATT, z, y, weight, n, &platt, err);
         if (st < 0)
             return st;
-        cand->has_converged &= fit.has_converged;
-        for (size_t i = 0; i < v->n_valid; i++)
-            v->z[c * v->f->n_rows + v->valid[i]] =
-                rs_linear_z(v->w, v->m->x + (size_t)v->f->rows[v->valid[i]] * p.d, p.d);
-    }
-    return RS_OK;
-}
-
-/* Held-out rows of one fold, or of all the others. */
-static size_t gather(const struct cv *v, size_t c, unsigned fold, bool of_fold, double *z, uint8_t *y)
-{
-    size_t n = 0;
-    for (size_t pos = 0; pos < v->f->n_rows; pos++) {
-        uint32_t row = v->f->rows[pos];
-        if (!v->is_held_out[pos] || (v->f->of_unit[v->m->unit[row]] == fold) != of_fold)
-            continue;
-        z[n] = v->z[c * v->f->n_rows + pos];
-        y[n++] = v->m->y[row];
-    }
-    return n;
-}
-
-static double weighted_loss(const struct rs_platt *platt, const double *z, const uint8_t *y, size_t n, double weight)
-{
-    double loss = 0, all = 0;
-    for (size_t i = 0; i < n; i++) {
-        double k = y[i] ? 1 : weight;
-        loss += k * rs_platt_loss(platt, z[i], y[i]);
-        all += k;
-    }
-    return all > 0 ? loss / all : NAN;
-}
-
-/* math.md C4: each fold's loss under the calibration of the other folds */
-static enum rs_status judge(const struct cv *v, size_t c, double *z, uint8_t *y, double *risk, uint8_t *label,
-                            struct rs_error *err)
-{
-    struct rs_candidate *cand = &v->out->candidates[c];
-    size_t n_all = 0, n_folds = 0;
-    for (unsigned k = 0; k < RS_FOLDS; k++) {
-        size_t n = gather(v, c, k, false, z, y);
-        struct rs_platt platt = rs_platt_fit(z, y, n, v->f->weight_negative);
-        n = gather(v, c, k, true, z, y);
-        cand->loss[k] = weighted_loss(&platt, z, y, n, v->f->weight_negative);
-        for (size_t i = 0; i < n; i++) {
-            risk[n_all] = rs_platt_risk(&platt, z[i]);
-            label[n_all++] = y[i];
-        }
-        if (isnan(cand->loss[k]))
-            continue;
-        cand->mean_loss += cand->loss[k];
-        n_folds++;
-    }
-    cand->mean_loss = n_folds ? cand->mean_loss / (double)n_folds : NAN;
-    RS_AUTO_STRUCT(rs_ranked) *ranked = NULL;
-    enum rs_status st = rs_ranked_new(risk, label, NULL, n_all, &ranked, err);
-    if (st < 0)
-        return rs_error_prefix(err, st, "validation");
-    struct rs_metrics metrics;
-    rs_metrics_compute(ranked, NULL, &metrics);
-    cand->auc = metrics.roc_auc;
-    return RS_OK;
-}
-
-/* math.md C5: the first candidate that the paired differences do not show to be worse than the best */
-static void choose(struct rs_selection *s)
-{
-    size_t best = 0;
-    for (size_t c = 1; c < s->n; c++)
-        if (s->candidates[c].mean_loss < s->candidates[best].mean_loss)
-            best = c;
-    s->chosen = best;
-    for (size_t c = s->n; c-- > 0;) {
-        struct rs_candidate *cand = &s->candidates[c];
-        double sum = 0, square = 0, n = 0;
-        for (size_t k = 0; k < RS_FOLDS; k++) {
-            double gap = cand->loss[k] - s->candidates[best].loss[k];
-            if (isnan(gap))
+        for (size_t i = 0; i < h->n; i++) {
+            if (v->s->fold[h->row[i]] != k)
                 continue;
-            sum += gap;
-            square += gap * gap;
-            n++;
+            double value = v->z[c * v->s->n + h->row[i]];
+            h->risk[c * h->n + i] = rs_calibrate(&platt, value);
+            h->loss[c * h->n + i] = rs_calibrator_loss(&platt, value, h->y[i]);
         }
-        cand->gap = n > 0 ? sum / n : 0;
-        cand->gap_se = n > 1 ? sqrt(RS_MAX(square / n - cand->gap * cand->gap, 0.0) / (n - 1)) : 0;
-        if (cand->gap <= T_QUANTILE * cand->gap_se)
+    }
+    return RS_OK;
+}
+
+static void judge_candidate(void *arg, size_t c, unsigned worker)
+{
+    (void)worker;
+    struct judging *g = arg;
+    g->status[c] = calibrate_candidate(g, c, NULL);
+}
+
+static enum rs_status calibrate_all(const struct cv *v, struct held_out *h, struct rs_error *err)
+{
+    enum rs_status status[RS_CANDIDATES_MAX];
+    struct judging g = { v, h, status };
+    rs_parallel(0, v->out->n, judge_candidate, &g);
+    for (size_t c = 0; c < v->out->n; c++)
+        if (status[c] < 0)
+            return rs_error_set(err, status[c], "calibration of candidate %zu on %zu rows: %s", c + 1, h->n,
+                                rs_status_meaning(status[c]));
+    return RS_OK;
+}
+
+static void find_champions(struct rs_selection *s)
+{
+    for (size_t c = 0; c < s->n;) {
+        size_t champion = c, first = c;
+        for (; c < s->n && rs_candidates_are_kin(&s->of[first].candidate, &s->of[c].candidate); c++)
+            if (s->of[c].log_loss < s->of[champion].log_loss)
+                champion = c;
+        s->of[champion].is_champion = true;
+    }
+}
+
+/* math.md C5 */
+static void choose(struct rs_selection *s, struct rs_contest *contest)
+{
+    for (size_t c = 0; c < s->n; c++)
+        s->of[c].log_loss = contest->of[c].log_loss;
+    find_champions(s);
+    s->best = SIZE_MAX;
+    for (size_t c = 0; c < s->n; c++)
+        if (s->of[c].is_champion && (s->best == SIZE_MAX || contest->of[c].value > contest->of[s->best].value))
+            s->best = c;
+    rs_contest_compare(contest, s->best);
+    s->leader = s->best;
+    for (size_t c = 0; c < s->n; c++)
+        if (s->of[c].is_champion && -contest->of[c].gap <= contest->of[c].gap_se &&
+            s->of[c].log_loss < s->of[s->leader].log_loss)
+            s->leader = c;
+    s->chosen = s->leader;
+    for (size_t c = s->n; c-- > 0;) {
+        const struct rs_contender *of = &contest->of[c];
+        struct rs_scored *to = &s->of[c];
+        to->value = of->value;
+        to->roc_auc = of->roc_auc;
+        to->average_precision = of->average_precision;
+        to->gap = of->gap;
+        to->gap_se = of->gap_se;
+        to->gap_low = of->gap_low;
+        to->gap_high = of->gap_high;
+        to->loss_gap = to->log_loss - s->of[s->leader].log_loss;
+        to->loss_gap_se = rs_contest_loss_se(contest, c, s->leader);
+        if (c < s->leader && to->is_champion && -of->gap <= of->gap_se && to->loss_gap <= to->loss_gap_se)
             s->chosen = c;
     }
 }
 
-struct weighted_risk {
-    double risk, weight;
-};
-
-static int compare_risks(const void *a, const void *b)
+static enum rs_status judge(const struct cv *v, struct held_out *h, struct rs_error *err)
 {
-    double x = ((const struct weighted_risk *)a)->risk, y = ((const struct weighted_risk *)b)->risk;
-    return (x < y) - (x > y);
-}
-
-static enum rs_status conclude(const struct cv *v, double *z, uint8_t *y, struct rs_error *err)
-{
-    struct rs_selection *s = v->out;
-    size_t n = gather(v, s->chosen, RS_FOLDS, false, z, y);
-    s->platt = rs_platt_fit(z, y, n, v->f->weight_negative);
-    rs_autofree struct weighted_risk *risks = rs_alloc(n, sizeof *risks);
-    if (!risks)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
-    double all = 0, above = 0;
-    for (size_t i = 0; i < n; i++) {
-        risks[i] = (struct weighted_risk){ rs_platt_risk(&s->platt, z[i]), y[i] ? 1 : v->f->weight_negative };
-        all += risks[i].weight;
+    struct rs_contender of[RS_CANDIDATES_MAX] = { 0 };
+    enum rs_status st = gather(v, h, err);
+    if (st == RS_OK)
+        st = calibrate_all(v, h, err);
+    if (st < 0)
+        return st;
+    for (size_t c = 0; c < v->out->n; c++) {
+        of[c].risk = h->risk + c * h->n;
+        of[c].loss = h->loss + c * h->n;
     }
-    qsort(risks, n, sizeof *risks, compare_risks);
-    for (size_t i = 0; i < n && above <= ALERT_BUDGET * all; i++) {
-        above += risks[i].weight;
-        s->threshold = risks[i].risk;
-    }
-    return RS_OK;
+    struct rs_contest contest = { .target = v->opt->target,
+                                  .n = h->n,
+                                  .y = h->y,
+                                  .weight = h->weight,
+                                  .unit = h->unit,
+                                  .n_units = v->s->n_units,
+                                  .seed = v->opt->seed,
+                                  .of = of,
+                                  .n_of = v->out->n };
+    st = rs_contest_measure(&contest, REPLICATES, err);
+    if (st == RS_OK)
+        choose(v->out, &contest);
+    rs_contest_clear(&contest);
+    return st;
 }
 
 static enum rs_status run(struct cv *v, struct rs_error *err)
 {
+    struct held_out h = { 0 };
     enum rs_status st = cv_init(v, err);
-    for (unsigned k = 0; st == RS_OK && k < RS_FOLDS; k++) {
-        part_rows(v, k);
-        st = fit_fold(v, err);
-        rs_progress_update(&v->progress, k + 1, NULL);
-    }
-    if (st < 0)
-        return st;
-    size_t n = v->f->n_rows;
-    rs_autofree double *z = rs_alloc(n, sizeof *z), *risk = rs_alloc(n, sizeof *risk);
-    rs_autofree uint8_t *y = rs_alloc(n, 1), *label = rs_alloc(n, 1);
-    if (!z || !risk || !y || !label)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
-    for (size_t c = 0; st == RS_OK && c < v->out->n; c++)
-        st = judge(v, c, z, y, risk, label, err);
-    if (st < 0)
-        return st;
-    choose(v->out);
-    return conclude(v, z, y, err);
+    for (unsigned k = 0; st == RS_OK && k < v->f->n; k++)
+        st = do_fold(v, k, err);
+    if (st == RS_OK)
+        st = judge(v, &h, err);
+    held_out_clear(&h);
+    return st;
 }
 
-enum rs_status rs_select(const struct rs_matrix *m, const struct rs_folds *f, enum rs_learner_choice choice,
-                         int64_t horizon_s, bool is_quiet, struct rs_selection *out, struct rs_error *err)
+enum rs_status rs_select(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,
+                         const struct rs_select_options *opt, struct rs_selection *out, struct rs_error *err)
 {
-    *out = (struct rs_selection){ .n = 0 };
-    list_candidates(out, choice);
-    struct cv v = { .m = m, .f = f, .horizon_s = horizon_s, .out = out };
-    rs_progress_start(&v.progress, "validate", "folds", RS_FOLDS, is_quiet);
+    rs_select_list(sets, opt, out);
+    if (out->n == 1)
+        return RS_OK;
+    struct cv v = { .s = s, .f = f, .sets = sets, .opt = opt, .out = out };
+    rs_progress_start(&v.progress, "validate", "fits", f->n * out->n, opt->is_quiet);
     enum rs_status st = run(&v, err);
     rs_progress_end(&v.progress);
     cv_clear(&v);
-    return st;
+    return st < 0 && st != RS_ECANCELLED ? rs_error_prefix(err, st, "validation") : st;
 }

@@ -10,6 +10,8 @@
 #include "common/progress.h"
 #include "predictor/scan.h"
 
+#define RANGES 32 /* of entities, in a file that is not read whole */
+
 /* What the pass carries beside its result. */
 struct pass {
     const struct rs_fleet_info *info;
@@ -153,7 +155,7 @@ static enum rs_status take_block(struct pass *p, const struct rs_fleet_block *b,
         if (b->time[i] < -RS_STEP_TIME_MAX || b->time[i] > RS_STEP_TIME_MAX)
             return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is impossible", b->id,
                                 (unsigned long long)(b->row + i));
-        int label = rs_block_label(p->info, b, i, p->opt->horizon_s);
+        int label = rs_block_label(p->info, b, i, p->opt->horizon_s, NULL);
         if (label >= 0 && !take_row(p, b, i, label))
             return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
     }
@@ -264,32 +266,63 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
         if (!s->attrs[i].n_entities)
             return rs_error_set(err, RS_ENOMEM, "survey");
     }
-    double share = (double)RS_SURVEY_ROWS / RS_MAX((double)p->info->n_rows, 1.0);
-    p->keep_below = share >= 1 ? UINT64_MAX : (uint64_t)(share * (double)UINT64_MAX);
+    s->share = p->info->n_rows > 2 * RS_SURVEY_READ_MAX ? RS_SURVEY_READ_MAX / (double)p->info->n_rows : 1;
+    double share = RS_SURVEY_ROWS / RS_MAX((double)p->info->n_rows * s->share, 1.0);
+    p->keep_below = share >= 1 ? UINT64_MAX : (uint64_t)(share * 0x1p64);
     return RS_OK;
 }
 
-static enum rs_status run(struct pass *p, rs_fleet *fleet, struct rs_progress *progress, struct rs_error *err)
+static enum rs_status read_range(struct pass *p, rs_fleet *fleet, uint64_t first, uint64_t n, uint64_t *n_seen,
+                                 struct rs_progress *progress, struct rs_error *err)
 {
     RS_AUTO(rs_fleet_scan) *scan = NULL;
     struct rs_fleet_block b;
-    uint64_t n_seen = 0;
-    enum rs_status st = pass_init(p, err);
-    if (st == RS_OK)
-        st = rs_fleet_scan_new(fleet, 0, UINT64_MAX, &scan, err);
+    enum rs_status st = rs_fleet_scan_new(fleet, first, n, &scan, err);
     if (st < 0)
         return st;
     while ((st = rs_fleet_scan_step(scan, &b, err)) == RS_CONTINUE) {
         if (rs_cli_interrupted())
             return rs_error_set(err, RS_ECANCELLED, "interrupted");
-        rs_progress_update(progress, n_seen += b.n, NULL);
+        rs_progress_update(progress, *n_seen += b.n, NULL);
         if (p->opt->kind != RS_KIND_ALL && (int)b.kind != p->opt->kind)
             continue;
         st = take_block(p, &b, err);
         if (st < 0)
             return st;
     }
-    return st < 0 ? st : conclude(p, err);
+    return st;
+}
+
+static uint64_t scaled(uint64_t n, double share)
+{
+    return share < 1 ? (uint64_t)((double)n / share + 0.5) : n;
+}
+
+static void scale_counts(struct pass *p)
+{
+    struct rs_survey *s = p->out;
+    for (uint32_t i = 0; i < s->n_attrs; i++)
+        for (uint32_t v = 0; !p->info->attrs[i].is_number && v < p->info->attrs[i].n_values; v++)
+            s->attrs[i].n_entities[v] = scaled(s->attrs[i].n_entities[v], s->share);
+    for (size_t i = 0; i < p->opt->tree->n; i++)
+        p->opt->tree->nodes[i].n_entities = scaled(p->opt->tree->nodes[i].n_entities, s->share);
+}
+
+static enum rs_status run(struct pass *p, rs_fleet *fleet, struct rs_progress *progress, struct rs_error *err)
+{
+    uint64_t n_seen = 0, n = p->info->n_entities;
+    enum rs_status st = pass_init(p, err);
+    uint64_t n_ranges = p->out->share < 1 ? RS_MIN((uint64_t)RANGES, n) : 1;
+    for (uint64_t k = 0; st == RS_OK && k < n_ranges; k++) {
+        uint64_t first = n / n_ranges * k, size = n - first;
+        if (p->out->share < 1) /* of each stretch, the share at its start */
+            size = (uint64_t)((double)(n / n_ranges) * p->out->share) + 1;
+        st = read_range(p, fleet, first, size, &n_seen, progress, err);
+    }
+    if (st < 0)
+        return st;
+    scale_counts(p);
+    return conclude(p, err);
 }
 
 enum rs_status rs_survey_take(rs_fleet *fleet, const struct rs_survey_options *opt, struct rs_survey *out,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A first look at a fleet file, from which the automatic features are chosen: per signal how often it is missing, zero
  * or negative and how skewed it is; per attribute which values have how many entities. Only samples with a label count.
- * Streams; keeps a bounded sample of rows. */
+ * Streams; keeps a bounded sample of rows. Of a large file it looks at ranges of entities spread over the whole, and
+ * counts of entities are scaled up (docs/math.md F12). */
 #ifndef RS_PREDICTOR_SURVEY_H
 #define RS_PREDICTOR_SURVEY_H
 
 #include "datasets/fleet.h"
 #include "predictor/cohorts.h"
 
-#define RS_SURVEY_ROWS 50000 /* rows sampled, about */
+#define RS_SURVEY_ROWS 50000      /* rows sampled, about */
+#define RS_SURVEY_READ_MAX 1000000 /* rows read, about; a file with up to twice as many is read whole */
 
 struct rs_survey_options {
     int64_t horizon_s;
@@ -26,14 +28,15 @@ struct rs_signal_survey {
 };
 
 struct rs_attr_survey {
-    uint64_t *n_entities;     /* by value; NULL for numbers */
+    uint64_t *n_entities;     /* by value, scaled up to the file; NULL for numbers */
     uint64_t n_values;        /* that at least one entity has; numbers: distinct ones, at most two counted */
     double skew, skew_of_log; /* numbers only */
     double min, max;
 };
 
 struct rs_survey {
-    uint64_t n_rows, n_positive, n_entities, n_failing; /* failing: with at least one positive row */
+    double share; /* of the entities that were looked at; 1: all of them */
+    uint64_t n_rows, n_positive, n_entities, n_failing; /* as read; failing: with at least one positive row */
     int64_t first, last;                                /* time of the labelled samples */
     double cadence_s;       /* mean time between samples of one entity; 0 where none has two */
     double age_correlation; /* of log1p(age) with calendar time; 1 where it cannot be told */

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Held-out values of one candidate under every strength of pooling. See crossfit.h. */
+#include "predictor/crossfit.h"
+
+#include <math.h>
+
+#include "common/progress.h"
+#include "predictor/calibrate.h"
+
+#define REPLICATES 200
+
+static const double bias_strengths[] = { 100, 30, 10, 3, 1 };
+static const double weight_strengths[] = { 1000, 300, 100, 30 };
+
+#define BIAS_BESIDE_WEIGHTS 10.0
+
+struct run {
+    struct rs_sample *s;
+    const struct rs_folds *f;
+    struct rs_sets *sets;
+    const struct rs_candidate *c;
+    const struct rs_crossfit_options *opt;
+    struct rs_crossfit *out;
+    struct rs_fold_rows rows;
+    rs_solver *solver;
+    struct rs_fitted fitted;
+    double *z_pooled, *z_log_odds; /* of every row, in the fold under way */
+    double *z;                     /* n_strengths x n: held out */
+    struct rs_progress progress;
+};
+
+void rs_crossfit_clear(struct rs_crossfit *x)
+{
+    free(x->z);
+    free(x->weight);
+    *x = (struct rs_crossfit){ 0 };
+}
+
+static void run_clear(struct run *r)
+{
+    free(r->rows.train);
+    free(r->rows.valid);
+    free(r->z_pooled);
+    free(r->z_log_odds);
+    free(r->z);
+    rs_solver_free(r->solver);
+    rs_fitted_clear(&r->fitted);
+}
+
+static void list_strengths(struct rs_crossfit *x, bool has_pooling)
+{
+    x->of[x->n_strengths++].strength = (struct rs_pool_strength){ INFINITY, INFINITY };
+    if (!has_pooling)
+        return;
+    for (size_t i = 0; i < RS_LEN(bias_strengths); i++)
+        x->of[x->n_strengths++].strength = (struct rs_pool_strength){ bias_strengths[i], INFINITY };
+    for (size_t i = 0; i < RS_LEN(weight_strengths); i++)
+        x->of[x->n_strengths++].strength = (struct rs_pool_strength){ BIAS_BESIDE_WEIGHTS, weight_strengths[i] };
+}
+
+static enum rs_status run_init(struct run *r, struct rs_error *err)
+{
+    size_t n = r->s->n;
+    r->out->n = n;
+    r->out->z = rs_alloc(n, sizeof *r->out->z);
+    r->out->weight = rs_alloc(n, sizeof *r->out->weight);
+    r->rows.train = rs_alloc(n, sizeof *r->rows.train);
+    r->rows.valid = rs_alloc(n, sizeof *r->rows.valid);
+    r->z_pooled = rs_alloc(n, sizeof *r->z_pooled);
+    r->z_log_odds = rs_alloc(n, sizeof *r->z_log_odds);
+    r->z = rs_alloc(r->out->n_strengths * n, sizeof *r->z);
+    if (!r->out->z || !r->out->weight || !r->rows.train || !r->rows.valid || !r->z_pooled || !r->z_log_odds || !r->z)
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
+    for (size_t i = 0; i < n; i++)
+        r->out->weight[i] = (double)r->s->weight[i];
+    enum rs_status st = rs_fitted_init(&r->fitted, r->s->stride, err);
+    return st < 0 ? st : rs_solver_new(n, r->s->stride, &r->solver, err);
+}
+
+static enum rs_status fit_pooled(struct run *r, struct rs_error *err)
+{
+    struct rs_problem p = { .x = r->s->x,
+                            .stride = r->s->stride,
+                            .y = r->s->y,
+                            .rows = r->rows.train,
+                            .n = r->rows.n_train,
+                            .d = r->sets->d[r->c->set],
+                            .row_weight = r->s->weight,
+                            .penalty = r->sets->penalty,
+                            .weight_positive = 1,
+                            .weight_negative = 1 };
+    struct rs_learner_ws ws = {
+        .solver = r->solver, .rel_gradient = RS_CV_TOLERANCE, .max_iter = RS_CV_MAX_ITER, .seed = r->opt->seed
+    };
+    r->fitted.d = SIZE_MAX;
+    enum rs_status st = r->c->ops->fit(&ws, &p, r->c, &r->fitted, err);
+    return st < 0 ? st : r->c->ops->decide(&r->fitted, r->s->x, r->s->stride, NULL, r->s->n, r->z_pooled, err);
+}
+
+enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, const uint8_t *y, const float *weight,
+                                 const uint32_t *rows, size_t n, struct rs_calibrator *out, struct rs_error *err)
+{
+    *out = (struct rs_calibrator){ .kind = RS_PLATT, .a = 1 };
+    if (c->ops->learner == RS_LOGISTIC)
+        return RS_OK;
+    rs_autofree double *of = rs_alloc(n, sizeof *of), *w = rs_alloc(n, sizeof *w);
+    rs_autofree uint8_t *label = rs_alloc(n, 1);
+    if (!of || !w || !label)
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", n);
+    for (size_t i = 0; i < n; i++) {
+        size_t row = rows ? rows[i] : i;
+        of[i] = z[row];
+        w[i] = (double)weight[row];
+        label[i] = y[row];
+    }
+    return rs_calibrator_fit(RS_PLATT, of, label, w, n, out, err);
+}
+
+/* Held-out values of one strength: z in the units of the candidate's own decision value (math.md P1). */
+static enum rs_status do_strength(struct run *r, size_t k, double slope, struct rs_error *err)
+{
+    const struct rs_sample *s = r->s;
+    struct rs_pool_problem p = { .x = s->x,
+                                 .stride = s->stride,
+                                 .d = r->sets->d[r->c->set],
+                                 .y = s->y,
+                                 .row_weight = s->weight,
+                                 .unit = s->unit,
+                                 .cohort = s->cohort,
+                                 .z = r->z_log_odds,
+                                 .rows = r->rows.train,
+                                 .n = r->rows.n_train,
+                                 .cohorts = r->opt->cohorts,
+                                 .n_cohorts = r->opt->n_cohorts };
+    rs_auto_deltas deltas = { 0 };
+    const struct rs_pool_strength *strength = &r->out->of[k].strength;
+    bool has_deltas = !isinf(strength->bias) && slope > 0;
+    enum rs_status st = has_deltas ? rs_pool_fit(&p, strength, &deltas, err) : RS_OK;
+    for (size_t i = 0; st == RS_OK && i < r->rows.n_valid; i++) {
+        uint32_t row = r->rows.valid[i];
+        double add = has_deltas ? rs_deltas_z(&deltas, p.cohorts, s->cohort[row], s->x + row * s->stride) / slope : 0;
+        r->z[k * s->n + row] = r->z_pooled[row] + add;
+    }
+    return st;
+}
+
+static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err)
+{
+    const struct rs_sample *s = r->s;
+    rs_fold_rows(s, r->f, fold, 0, false, &r->rows);
+    enum rs_status st = rs_sets_refresh(r->sets, r->s, r->rows.train, r->rows.n_train, err);
+    if (st == RS_OK)
+        st = fit_pooled(r, err);
+    struct rs_calibrator scale;
+    if (st == RS_OK)
+        st = rs_log_odds_scale(r->c, r->z_pooled, s->y, s->weight, r->rows.train, r->rows.n_train, &scale, err);
+    for (size_t i = 0; st == RS_OK && i < s->n; i++)
+        r->z_log_odds[i] = scale.a * r->z_pooled[i] + scale.b;
+    for (size_t k = 0; st == RS_OK && k < r->out->n_strengths; k++) {
+        st = do_strength(r, k, scale.a, err);
+        rs_progress_update(&r->progress, fold * r->out->n_strengths + k + 1, NULL);
+    }
+    return st;
+}
+
+/* Cross-fitted risks and losses of held-out values: each fold under the calibration of the others. */
+static enum rs_status cross_calibrate(enum rs_calibration kind, const double *z, const struct rs_sample *s,
+                                      const struct rs_folds *f, double *risk, double *loss, struct rs_error *err)
+{
+    rs_autofree double *some = rs_alloc(s->n, sizeof *some), *weight = rs_alloc(s->n, sizeof *weight);
+    rs_autofree uint8_t *y = rs_alloc(s->n, 1);
+    if (!some || !weight || !y)
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
+    for (unsigned k = 0; k < f->n; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < s->n; i++) {
+            if (s->fold[i] == k)
+                continue;
+            some[n] = z[i];
+            weight[n] = (double)s->weight[i];
+            y[n++] = s->y[i];
+        }
+        struct rs_calibrator c = { 0 };
+        enum rs_status st = rs_calibrator_fit(kind, some, y, weight, n, &c, err);
+        for (size_t i = 0; st == RS_OK && i < s->n; i++) {
+            if (s->fold[i] != k)
+                continue;
+            risk[i] = rs_calibrate(&c, z[i]);
+            loss[i] = rs_calibrator_loss(&c, z[i], s->y[i]);
+        }
+        rs_calibrator_clear(&c);
+        if (st < 0)
+            return st;
+    }
+    return RS_OK;
+}
+
+/* Contenders of which the rows' losses are compared; kinds NULL: Platt for each. */
+static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *f, const double *const *z,
+                              const enum rs_calibration *kinds, size_t n_of, uint64_t seed, struct rs_contest *c,
+                              struct rs_contender *of, double **out_figures, struct rs_error *err)
+{
+    double *figures = rs_alloc(2 * n_of * s->n, sizeof *figures);
+    *out_figures = figures;
+    if (!figures)
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
+    enum rs_status st = RS_OK;
+    for (size_t k = 0; k < n_of && st == RS_OK; k++) {
+        double *risk = figures + 2 * k * s->n, *loss = risk + s->n;
+        of[k] = (struct rs_contender){ .risk = risk, .loss = loss };
+        st = cross_calibrate(kinds ? kinds[k] : RS_PLATT, z[k], s, f, risk, loss, err);
+    }
+    *c = (struct rs_contest){ .target = { .kind = RS_TARGET_LOG_LOSS },
+                              .n = s->n,
+                              .y = s->y,
+                              .weight = s->weight,
+                              .unit = s->unit,
+                              .n_units = s->n_units,
+                              .seed = seed,
+                              .of = of,
+                              .n_of = n_of };
+    return st < 0 ? st : rs_contest_measure(c, REPLICATES, err);
+}
+
+/* 0: none, 1: bias alone, 2: weights too */
+static int kind_of(const struct rs_pool_strength *s)
+{
+    return isinf(s->bias) ? 0 : isinf(s->weight) ? 1 : 2;
+}
+
+/* math.md P2: the best of each kind; of these the simplest within a standard error of the leader */
+static void choose(struct rs_crossfit *x, const struct rs_contest *c)
+{
+    size_t champion[3] = { 0, SIZE_MAX, SIZE_MAX };
+    x->leader = 0;
+    for (size_t k = 0; k < x->n_strengths; k++) {
+        struct rs_strength_score *s = &x->of[k];
+        size_t *best = &champion[kind_of(&s->strength)];
+        s->log_loss = c->of[k].log_loss;
+        if (*best == SIZE_MAX || s->log_loss < x->of[*best].log_loss)
+            *best = k;
+        if (s->log_loss < x->of[x->leader].log_loss)
+            x->leader = k;
+    }
+    x->chosen = x->leader;
+    for (size_t k = 0; k < x->n_strengths; k++) {
+        x->of[k].loss_gap = x->of[k].log_loss - x->of[x->leader].log_loss;
+        x->of[k].loss_gap_se = rs_contest_loss_se(c, k, x->leader);
+    }
+    for (size_t i = 3; i-- > 0;)
+        if (champion[i] < x->leader && x->of[champion[i]].loss_gap <= x->of[champion[i]].loss_gap_se)
+            x->chosen = champion[i];
+}
+
+static enum rs_status judge(struct run *r, struct rs_error *err)
+{
+    struct rs_contest contest = { 0 };
+    struct rs_contender of[RS_STRENGTHS_MAX];
+    const double *z[RS_STRENGTHS_MAX];
+    rs_autofree double *figures = NULL;
+    enum rs_status st = RS_OK;
+    for (size_t k = 0; k < r->out->n_strengths; k++)
+        z[k] = r->z + k * r->s->n;
+    if (r->out->n_strengths > 1) {
+        st = compete(r->s, r->f, z, NULL, r->out->n_strengths, r->opt->seed, &contest, of, &figures, err);
+        if (st == RS_OK)
+            choose(r->out, &contest);
+        rs_contest_clear(&contest);
+    }
+    if (st == RS_OK)
+        memcpy(r->out->z, z[r->out->chosen], r->s->n * sizeof *r->out->z);
+    return st;
+}
+
+enum rs_status rs_crossfit(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,
+                           const struct rs_candidate *c, const struct rs_crossfit_options *opt, struct rs_crossfit *out,
+                           struct rs_error *err)
+{
+    rs_auto_crossfit x = { 0 };
+    bool is_linear = c->ops->learner != RS_RBF_SVM;
+    list_strengths(&x, opt->has_pooling && is_linear && opt->n_cohorts > 1);
+    struct run r = { .s = s, .f = f, .sets = sets, .c = c, .opt = opt, .out = &x };
+    rs_progress_start(&r.progress, "calibrate", "fits", f->n * x.n_strengths, opt->is_quiet);
+    enum rs_status st = run_init(&r, err);
+    for (unsigned k = 0; st == RS_OK && k < f->n; k++)
+        st = do_fold(&r, k, err);
+    if (st == RS_OK)
+        st = judge(&r, err);
+    rs_progress_end(&r.progress);
+    run_clear(&r);
+    if (st < 0)
+        return st;
+    *out = x;
+    x = (struct rs_crossfit){ 0 };
+    return RS_OK;
+}
+
+/* math.md C11 */
+static enum rs_status choose_kind(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
+                                  uint64_t seed, enum rs_calibration *out, struct rs_error *err)
+{
+    static const enum rs_calibration kinds[] = { RS_PLATT, RS_BETA, RS_ISOTONIC };
+    const double *z[RS_LEN(kinds)] = { x->z, x->z, x->z };
+    struct rs_contest contest = { 0 };
+    struct rs_contender of[RS_LEN(kinds)];
+    rs_autofree double *figures = NULL;
+    enum rs_status st = compete(s, f, z, kinds, RS_LEN(kinds), seed, &contest, of, &figures, err);
+    size_t best = 0;
+    for (size_t k = 1; st == RS_OK && k < RS_LEN(kinds); k++)
+        if (of[best].log_loss - of[k].log_loss > rs_contest_loss_se(&contest, k, best))
+            best = k;
+    rs_contest_clear(&contest);
+    *out = kinds[best];
+    return st;
+}
+
+enum rs_status rs_crossfit_calibrate(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
+                                     int kind, uint64_t seed, struct rs_calibrator *out, struct rs_error *err)
+{
+    enum rs_calibration which = (enum rs_calibration)RS_MAX(kind, 0);
+    enum rs_status st = kind < 0 ? choose_kind(x, s, f, seed, &which, err) : RS_OK;
+    return st < 0 ? st : rs_calibrator_fit(which, x->z, s->y, x->weight, x->n, out, err);
+}
+
+struct weighted_risk {
+    double risk, weight;
+};
+
+static int compare_risks(const void *a, const void *b)
+{
+    double x = ((const struct weighted_risk *)a)->risk, y = ((const struct weighted_risk *)b)->risk;
+    return (x < y) - (x > y);
+}
+
+enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct rs_calibrator *c, double budget,
+                                     double *out, struct rs_error *err)
+{
+    rs_autofree struct weighted_risk *risks = rs_alloc(x->n, sizeof *risks);
+    if (!risks)
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", x->n);
+    double all = 0, above = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        risks[i] = (struct weighted_risk){ rs_calibrate(c, x->z[i]), x->weight[i] };
+        all += x->weight[i];
+    }
+    qsort(risks, x->n, sizeof *risks, compare_risks);
+    for (size_t i = 0; i < x->n && above <= budget * all; i++) {
+        above += risks[i].weight;
+        *out = risks[i].risk;
+    }
+    return RS_OK;
+}
