@@ -2,6 +2,7 @@
 /* Verb dispatch and option tables over getopt_long. */
 #include "cli.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <signal.h>
@@ -75,8 +76,26 @@ static enum rs_status store(const struct rs_opt *o, const char *text, struct rs_
         if (rs_duration_parse(text, o->out) != RS_OK)
             return rs_error_set(err, RS_EUSAGE, "--%s: %s: a duration such as 90s, 12h or 7d needed", o->name, text);
         return RS_OK;
+    case RS_OPT_SIZE:
+        if (!rs_size_parse(text, o->out))
+            return rs_error_set(err, RS_EUSAGE, "--%s: %s: a size such as 512M or 2G needed", o->name, text);
+        return RS_OK;
     }
     return rs_error_set(err, RS_EINTERNAL, "--%s: unknown kind", o->name);
+}
+
+bool rs_size_parse(const char *text, uint64_t *out)
+{
+    static const char suffix[] = "kMGT";
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    const char *at = *end ? strchr(suffix, *end) : NULL;
+    unsigned shift = at ? 10 * (unsigned)(at - suffix + 1) : 0;
+    if (!isdigit((unsigned char)*text) || errno || (*end && (!at || end[1])) || v > (UINT64_MAX >> shift))
+        return false;
+    *out = (uint64_t)v << shift;
+    return true;
 }
 
 enum rs_status rs_cli_parse(int argc, char **argv, const struct rs_verb *verb, const struct rs_opt *opts, int *first,

@@ -15,13 +15,13 @@
 #define RS_EXIT_USAGE 2
 #define RS_EXIT_QUALITY 3
 
-enum rs_opt_kind { RS_OPT_FLAG, RS_OPT_STRING, RS_OPT_U64, RS_OPT_DOUBLE, RS_OPT_DURATION };
+enum rs_opt_kind { RS_OPT_FLAG, RS_OPT_STRING, RS_OPT_U64, RS_OPT_DOUBLE, RS_OPT_DURATION, RS_OPT_SIZE };
 
 struct rs_opt {
     const char *name; /* long name, without dashes; NULL ends the table */
     char letter;      /* 0 where it has none */
     enum rs_opt_kind kind;
-    void *out; /* bool *, const char **, uint64_t *, double *, double * (seconds); keeps its default unless given */
+    void *out; /* bool *, const char **, uint64_t *, double *, double * (seconds), uint64_t * (bytes); keeps its default */
     const char *argument; /* "FILE"; NULL for flags */
     const char *help;     /* one line, with the default where there is one */
 };
@@ -45,6 +45,9 @@ int rs_cli_main(const char *program, const struct rs_verb *verbs, int argc, char
 /* Prints "program: message" on stderr and returns the exit code that fits the status (RS_EUSAGE 2, RS_EQUALITY 3, else
  * 1). */
 int rs_cli_fail(const char *verb, const struct rs_error *err);
+
+/* A size with an optional suffix: 512, 10k, 64M, 2G, 1T (powers of 1024). False where text is none. */
+bool rs_size_parse(const char *text, uint64_t *out);
 
 /* SIGINT and SIGTERM set a flag that long loops ask for; a second one kills as usual. */
 void rs_cli_catch_signals(void);

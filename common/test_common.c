@@ -210,27 +210,31 @@ static void test_options(void **state)
     const char *out = "default";
     uint64_t n = 5;
     double horizon = 0;
+    uint64_t memory = 0;
     const struct rs_opt opts[] = {
         { "quiet", 'q', RS_OPT_FLAG, &flag, NULL, "" },
         { "output", 'o', RS_OPT_STRING, &out, "FILE", "" },
         { "folds", 0, RS_OPT_U64, &n, "N", "" },
         { "horizon", 0, RS_OPT_DURATION, &horizon, "TIME", "" },
+        { "memory", 0, RS_OPT_SIZE, &memory, "SIZE", "" },
         { 0 },
     };
     const struct rs_verb verb = { .name = "train", .synopsis = "", .summary = "" };
     struct rs_error err = RS_ERROR_INIT;
     int first = 0;
-    char *good[] = { "train", "fleet.h5", "-o", "x.rsm", "--horizon=7d", "-q", "--folds", "3", NULL };
-    assert_int_equal(rs_cli_parse(8, good, &verb, opts, &first, &err), RS_OK);
-    assert_true(flag && n == 3 && horizon == 604800);
+    char *good[] = { "train", "fleet.h5", "-o", "x.rsm", "--horizon=7d", "-q", "--folds", "3",
+                     "--memory",  "3M",       NULL };
+    assert_int_equal(rs_cli_parse(10, good, &verb, opts, &first, &err), RS_OK);
+    assert_true(flag && n == 3 && horizon == 604800 && memory == 3 * 1048576);
     assert_string_equal(out, "x.rsm");
-    assert_int_equal(first, 7);
+    assert_int_equal(first, 9);
     assert_string_equal(good[first], "fleet.h5"); /* operands come last */
     static const struct {
         const char *arg, *value, *want;
     } bad[] = {
         { "--fold", "-1", "--folds: -1: a whole number of 0 or more needed" },
         { "--horizon", "7x", "--horizon: 7x: a duration such as 90s, 12h or 7d needed" },
+        { "--memory", "3MB", "--memory: 3MB: a size such as 512M or 2G needed" },
         { "--nonsense", "1", "--nonsense: no such option; see --help" },
     };
     for (size_t i = 0; i < RS_LEN(bad); i++) {

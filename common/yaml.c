@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <yaml.h>
 
+#include "cli.h"
 #include "clock.h"
 #include "file.h"
 
@@ -415,18 +416,11 @@ enum rs_status rs_yaml_duration(const rs_yaml *y, const rs_yaml_node *n, double 
 
 enum rs_status rs_yaml_size(const rs_yaml *y, const rs_yaml_node *n, uint64_t *out, struct rs_error *err)
 {
-    static const char suffix[] = "kMGT";
     const char *s = NULL;
     enum rs_status st = rs_yaml_str(y, n, &s, err);
     if (st < 0)
         return st;
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(s, &end, 10);
-    const char *at = *end ? strchr(suffix, *end) : NULL;
-    unsigned shift = at ? 10 * (unsigned)(at - suffix + 1) : 0;
-    if (!isdigit((unsigned char)*s) || errno || (*end && (!at || end[1])) || v > (UINT64_MAX >> shift))
+    if (!rs_size_parse(s, out))
         return rs_yaml_error(y, n, err, "%s: a size such as 512, 64M or 2G is wanted here", s);
-    *out = (uint64_t)v << shift;
     return RS_OK;
 }

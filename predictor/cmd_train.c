@@ -2,30 +2,65 @@
 /* reseat train: reads a fleet file, writes a model, reports how it was chosen. */
 #include "predictor/cmd.h"
 
+#include <math.h>
+
 #include "common/clock.h"
 #include "datasets/contain.h"
-#include "predictor/json.h"
-#include "predictor/train.h"
+#include "predictor/train_report.h"
+
+#define MEMORY_SHARE 4 /* of the physical memory, the rows may take one part in this */
 
 struct train_args {
-    const char *fleet, *model, *cohorts, *learner_word, *kind_word;
-    double horizon_s;
-    uint64_t seed;
-    bool is_json, is_quiet;
+    const char *fleet, *model, *cohorts, *learner_word, *kind_word, *target_word, *calibration_word, *features_word;
+    double horizon_s, C;
+    uint64_t seed, folds, memory_bytes;
+    bool is_json, is_quiet, no_pooling;
     struct rs_train_options opt;
 };
 
-static enum rs_status parse_learner(const char *word, enum rs_learner_choice *out, struct rs_error *err)
+/* The index of a word in a list that ends with NULL. */
+static enum rs_status parse_word(const char *option, const char *word, const char *const *words, int *out,
+                                 struct rs_error *err)
 {
-    static const char *const words[] = {
-        [RS_LEARN_AUTO] = "auto", [RS_LEARN_LOGISTIC] = "logistic", [RS_LEARN_SVM] = "svm"
-    };
-    for (size_t i = 0; i < RS_LEN(words); i++)
+    rs_auto_buf all = { 0 };
+    for (int i = 0; words[i]; i++) {
         if (rs_streq(word, words[i])) {
-            *out = (enum rs_learner_choice)i;
+            *out = i;
             return RS_OK;
         }
-    return rs_error_set(err, RS_EUSAGE, "--learner: %s: auto, logistic or svm needed", word);
+        rs_buf_printf(&all, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+    }
+    return rs_error_set(err, RS_EUSAGE, "--%s: %s: %s needed", option, word, all.failed ? "another" : (char *)all.data);
+}
+
+static enum rs_status parse_words(struct train_args *a, struct rs_error *err)
+{
+    static const char *const learners[] = { "auto", "logistic", "svm", "rbf", NULL };
+    static const char *const features[] = { "auto", "base", "values", NULL };
+    static const char *const calibrations[] = { "auto", "platt", "beta", "isotonic", NULL };
+    int learner = 0, feature = 0, calibration = 0;
+    enum rs_status st = parse_word("learner", a->learner_word, learners, &learner, err);
+    if (st == RS_OK)
+        st = parse_word("features", a->features_word, features, &feature, err);
+    if (st == RS_OK)
+        st = parse_word("calibration", a->calibration_word, calibrations, &calibration, err);
+    a->opt.learner = (enum rs_learner_choice)learner;
+    a->opt.features = (enum rs_feature_choice)feature;
+    a->opt.calibration = calibration - 1;
+    if (st == RS_OK)
+        st = rs_target_parse(a->target_word, &a->opt.target, err);
+    return st < 0 ? st : rs_kind_parse(a->kind_word, &a->opt.kind, err);
+}
+
+static enum rs_status check_folds(const struct train_args *a, struct rs_error *err)
+{
+    if (a->folds != 0 && a->folds != RS_FOLDS)
+        return rs_error_set(err, RS_EUSAGE, "--folds: %llu: %d, or 0 for no validation, needed",
+                            (unsigned long long)a->folds, RS_FOLDS);
+    if (a->folds == 0 && (a->opt.learner != RS_LEARN_LOGISTIC || isnan(a->C)))
+        return rs_error_set(err, RS_EUSAGE,
+                            "--folds: 0: nothing can be chosen or calibrated then: --learner logistic and -C needed");
+    return RS_OK;
 }
 
 static enum rs_status check_args(int n_operands, struct train_args *a, struct rs_error *err)
@@ -36,101 +71,44 @@ static enum rs_status check_args(int n_operands, struct train_args *a, struct rs
         return rs_error_set(err, RS_EUSAGE, "--output: the model file to write is missing");
     if (a->horizon_s < 1 || a->horizon_s > (double)RS_STEP_TIME_MAX / 4)
         return rs_error_set(err, RS_EUSAGE, "--horizon: 1 s or more needed");
+    if (!isnan(a->C) && !(a->C > 0))
+        return rs_error_set(err, RS_EUSAGE, "-C: a penalty above 0 needed");
+    enum rs_status st = parse_words(a, err);
     a->opt.horizon_s = (int64_t)a->horizon_s;
     a->opt.cohorts = a->cohorts;
+    a->opt.C = a->C;
+    a->opt.has_validation = a->folds != 0;
+    a->opt.has_pooling = !a->no_pooling;
+    a->opt.memory_bytes = (size_t)a->memory_bytes;
     a->opt.seed = a->seed;
     a->opt.is_quiet = a->is_quiet;
-    enum rs_status st = parse_learner(a->learner_word, &a->opt.learner, err);
-    return st < 0 ? st : rs_kind_parse(a->kind_word, &a->opt.kind, err);
-}
-
-static const char *learner_name(const struct rs_candidate *c)
-{
-    return c->learner == RS_LOGISTIC ? "logistic" : c->is_balanced ? "svm, balanced" : "svm";
-}
-
-static void print_candidates(const struct rs_selection *s)
-{
-    fprintf(stderr, "\n  %-14s %8s %11s %22s %9s\n", "learner", "C", "log loss", "behind the best (s.e.)", "ROC-AUC");
-    for (size_t i = 0; i < s->n; i++) {
-        const struct rs_candidate *c = &s->candidates[i];
-        fprintf(stderr, "%c %-14s %8g %11.7f %12.7f (%.7f) %9.4f%s\n", i == s->chosen ? '*' : ' ', learner_name(c),
-                c->C, c->mean_loss, c->gap, c->gap_se, c->auc, c->has_converged ? "" : "  did not converge");
-    }
-}
-
-static void print_text(const struct train_args *a, const struct rs_training *t)
-{
-    const struct rs_model_meta *meta = &t->model->meta;
-    char time[RS_TIME_MAX];
-    fprintf(stderr, "%llu samples of %llu entities; %llu samples of %llu entities precede a failure\n",
-            (unsigned long long)meta->n_rows, (unsigned long long)meta->n_entities,
-            (unsigned long long)meta->n_positive, (unsigned long long)meta->n_failing);
-    fprintf(stderr, "%u features (%u tried), %u cohorts\n", t->model->program.n_steps, t->n_tried,
-            t->model->program.n_cohorts);
-    if (t->has_cut)
-        fprintf(stderr,
-                "validation: %d folds of entities; training ends and validation begins at %s (%llu and %llu failing)\n",
-                RS_FOLDS, rs_time_format(t->cut, time), (unsigned long long)t->n_train_failing,
-                (unsigned long long)t->n_valid_failing);
-    else
-        fprintf(stderr, "validation: %d folds of entities, at all times (%s)\n", RS_FOLDS, t->why_no_cut);
-    print_candidates(&t->selection);
-    fprintf(stderr, "\n%s: calibration slope %.4g, alert threshold %.4g (1 %% of samples)%s\n", a->model,
-            t->model->calibrator.a, meta->threshold, t->fit.has_converged ? "" : "; the final fit did not converge");
-}
-
-static json_t *candidates_json(const struct rs_selection *s)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; i < s->n; i++) {
-        const struct rs_candidate *c = &s->candidates[i];
-        all = rs_json_append(all,
-                             json_pack("{s:s, s:b, s:f, s:o, s:o, s:o, s:o, s:b, s:b}", "learner",
-                                       c->learner == RS_LOGISTIC ? "logistic" : "svm", "balanced", c->is_balanced, "C",
-                                       c->C, "log_loss", rs_json_number(c->mean_loss), "gap", rs_json_number(c->gap),
-                                       "gap_se", rs_json_number(c->gap_se), "roc_auc", rs_json_number(c->auc),
-                                       "converged", c->has_converged, "chosen", i == s->chosen));
-    }
-    return all;
-}
-
-static json_t *validation_json(const struct rs_training *t)
-{
-    return json_pack("{s:i, s:o, s:s?, s:I, s:I}", "folds", RS_FOLDS, "cut",
-                     rs_json_time(t->has_cut ? t->cut : RS_TIME_NONE), "why_no_cut", t->why_no_cut, "train_failing",
-                     (json_int_t)t->n_train_failing, "valid_failing", (json_int_t)t->n_valid_failing);
-}
-
-static json_t *training_json(const struct train_args *a, const struct rs_training *t)
-{
-    const struct rs_model *m = t->model;
-    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:o, s:o, s:f, s:f, s:f, s:b}", "model",
-                     a->model, "digest", rs_json_digest(rs_model_digest(m)), "horizon_s", (json_int_t)m->meta.horizon_s,
-                     "rows", (json_int_t)m->meta.n_rows, "positive_rows", (json_int_t)m->meta.n_positive, "entities",
-                     (json_int_t)m->meta.n_entities, "failing_entities", (json_int_t)m->meta.n_failing, "features",
-                     (int)m->program.n_steps, "features_tried", (int)t->n_tried, "cohorts", (int)m->program.n_cohorts,
-                     "validation", validation_json(t), "candidates", candidates_json(&t->selection), "calibration_a",
-                     m->calibrator.a, "calibration_b", m->calibrator.b, "threshold", m->meta.threshold, "converged",
-                     t->fit.has_converged);
+    return st < 0 ? st : check_folds(a, err);
 }
 
 static enum rs_status print(const struct train_args *a, const struct rs_training *t, struct rs_error *err)
 {
     if (a->is_json)
-        return rs_json_print(training_json(a, t), err);
+        return rs_json_print(rs_train_report_json(a->model, t), err);
     if (!a->is_quiet)
-        print_text(a, t);
+        rs_train_report_text(stderr, a->model, t);
     return RS_OK;
 }
 
 /* The options that shape the model, as a command line would give them. */
-static void describe(const struct train_args *a, char *out, size_t size)
+static bool describe(const struct train_args *a, struct rs_buf *to)
 {
     char horizon[RS_TIME_MAX];
-    snprintf(out, size, "--horizon %s --learner %s --kind %s --seed %llu%s%s",
-             rs_duration_format((double)a->opt.horizon_s, horizon), a->learner_word, a->kind_word,
-             (unsigned long long)a->seed, a->cohorts ? " --cohorts " : "", a->cohorts ? a->cohorts : "");
+    rs_buf_printf(to, "--horizon %s --learner %s --features %s --target %s --calibration %s --kind %s --folds %llu --seed %llu",
+                  rs_duration_format((double)a->opt.horizon_s, horizon), a->learner_word, a->features_word,
+                  a->target_word, a->calibration_word, a->kind_word, (unsigned long long)a->folds,
+                  (unsigned long long)a->seed);
+    if (!isnan(a->C))
+        rs_buf_printf(to, " -C %.17g", a->C);
+    if (a->no_pooling)
+        rs_buf_printf(to, " --no-pooling");
+    if (a->cohorts)
+        rs_buf_printf(to, " --cohorts %s", a->cohorts);
+    return !to->failed && to->len < RS_MODEL_TEXT_MAX;
 }
 
 static int train(void *arg)
@@ -139,11 +117,12 @@ static int train(void *arg)
     struct rs_error err = RS_ERROR_INIT;
     RS_AUTO(rs_fleet) *fleet = NULL;
     rs_auto_training t = { 0 };
-    char command[RS_MODEL_TEXT_MAX];
+    rs_auto_buf command = { 0 };
     rs_cli_catch_signals();
-    describe(a, command, sizeof command);
-    a->opt.command = command;
-    enum rs_status st = rs_fleet_open(a->fleet, &fleet, &err);
+    enum rs_status st = describe(a, &command) ? RS_OK : rs_error_set(&err, RS_EUSAGE, "--cohorts: too long");
+    a->opt.command = (const char *)command.data;
+    if (st == RS_OK)
+        st = rs_fleet_open(a->fleet, &fleet, &err);
     if (st == RS_OK && (st = rs_train(fleet, &a->opt, &t, &err)) < 0 && st != RS_EUSAGE)
         st = rs_error_prefix(&err, st, "%s", a->fleet);
     if (st == RS_OK)
@@ -153,16 +132,37 @@ static int train(void *arg)
     return st < 0 ? rs_cli_fail("train", &err) : RS_EXIT_OK;
 }
 
+static uint64_t default_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages / MEMORY_SHARE * (uint64_t)size : (uint64_t)1 << 30;
+}
+
 int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
 {
-    struct train_args a = {
-        .learner_word = "auto", .kind_word = "all", .horizon_s = 7.0 * (double)RS_DAY_S, .seed = 1
-    };
+    struct train_args a = { .learner_word = "auto",
+                            .kind_word = "all",
+                            .target_word = "precision@1%",
+                            .calibration_word = "auto",
+                            .features_word = "auto",
+                            .horizon_s = 7.0 * (double)RS_DAY_S,
+                            .C = NAN,
+                            .folds = RS_FOLDS,
+                            .memory_bytes = default_memory(),
+                            .seed = 1 };
     const struct rs_opt opts[] = {
         { "output", 'o', RS_OPT_STRING, &a.model, "MODEL", "Model file to write; needed." },
         { "horizon", 'H', RS_OPT_DURATION, &a.horizon_s, "TIME", "Predict failures within TIME of a sample (7d)." },
         { "cohorts", 'c', RS_OPT_STRING, &a.cohorts, "A,B", "Attributes that make cohorts, nested (automatic)." },
-        { "learner", 'l', RS_OPT_STRING, &a.learner_word, "WORD", "auto, logistic or svm (auto)." },
+        { "no-pooling", 0, RS_OPT_FLAG, &a.no_pooling, NULL, "One model for all cohorts; no deltas of their own." },
+        { "learner", 'l', RS_OPT_STRING, &a.learner_word, "WORD", "auto, logistic, svm or rbf (auto)." },
+        { "penalty", 'C', RS_OPT_DOUBLE, &a.C, "C", "Weight of the loss against the penalty (chosen)." },
+        { "features", 0, RS_OPT_STRING, &a.features_word, "WORD", "auto, base (no hinges, no interactions) or values (auto)." },
+        { "target", 't', RS_OPT_STRING, &a.target_word, "WORD",
+          "What candidates compete on: precision@P%, logloss, auc, ap (precision@1%)." },
+        { "calibration", 0, RS_OPT_STRING, &a.calibration_word, "WORD", "auto, platt, beta or isotonic (auto)." },
+        { "folds", 0, RS_OPT_U64, &a.folds, "N", "5, or 0: no validation, for --learner logistic -C alone (5)." },
+        { "memory", 0, RS_OPT_SIZE, &a.memory_bytes, "SIZE", "Memory for the rows (a quarter of the machine's)." },
         { "kind", 'k', RS_OPT_STRING, &a.kind_word, "WORD", "Entities: all, host or component (all)." },
         { "seed", 's', RS_OPT_U64, &a.seed, "N", "Seed of folds and samples (1)." },
         { "json", 0, RS_OPT_FLAG, &a.is_json, NULL, "Print the report as JSON on stdout." },

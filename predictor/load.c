@@ -426,6 +426,7 @@ enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct
     rs_progress_end(&l.progress);
     if (st == RS_OK)
         st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err) : rs_error_set(err, RS_ENOMEM, "cohorts");
+    m.tally.control_share = rs_fleet_info(fleet)->control_share;
     for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++)
         add_tally(&m.tally, &l.tallies[k]);
     if (st == RS_OK && m.tally.n_rows == 0)

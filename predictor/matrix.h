@@ -12,6 +12,7 @@ struct rs_tally {
     uint64_t n_rows, n_positive, n_entities, n_failing;
     uint64_t n_mitigated; /* labels that a mitigation made unknown */
     uint64_t n_control;   /* samples that stand for mitigated ones */
+    double control_share; /* as the file declares it */
     int64_t first, last;  /* of the samples; first > last where there is none */
     uint64_t digest;      /* docs/math.md F11 */
     struct rs_cohort_support *support; /* n_cohorts of the program; each cohort with what is nested in it */

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From a fleet file to a model. */
+/* From a fleet file to a model: the order of the steps, each of which lives in a file of its own. */
 #include "predictor/train.h"
 
 #include <math.h>
 
+#include "predictor/assemble.h"
 #include "predictor/autofeat.h"
+#include "predictor/load.h"
 
-#define FINAL_GRADIENT 1e-8
+#define FINAL_GRADIENT 1e-10
 #define FINAL_MAX_ITER 200
+#define ALERT_BUDGET 0.01 /* of the suggested threshold */
+#define THRESHOLD_ROWS 50000
 
 void rs_training_clear(struct rs_training *t)
 {
     rs_model_free(t->model);
+    rs_crossfit_clear(&t->crossfit);
+    rs_leak_clear(&t->leak);
     *t = (struct rs_training){ 0 };
 }
 
@@ -25,10 +31,28 @@ static enum rs_status check_horizon(const struct rs_fleet_info *info, int64_t ho
                         rs_duration_format((double)horizon_s, horizon));
 }
 
-static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_survey *survey,
-                                    struct rs_program *out, struct rs_error *err)
+/* Newest readings and attributes, one step for each signal. */
+static enum rs_status keep_values(struct rs_program *p, struct rs_error *err)
+{
+    rs_autofree bool *keep = rs_alloc(p->n_steps, sizeof *keep);
+    if (!keep)
+        return rs_error_set(err, RS_ENOMEM, "%u features", p->n_steps);
+    bool any = false;
+    for (uint32_t j = 0; j < p->n_steps; j++) {
+        const struct rs_step *s = &p->steps[j];
+        keep[j] = s->op == RS_STEP_VALUE || s->op == RS_STEP_NUMBER || s->op == RS_STEP_ONEHOT || s->op == RS_STEP_COHORT;
+        for (uint32_t k = 0; keep[j] && s->op == RS_STEP_VALUE && k < j; k++)
+            keep[j] = p->steps[k].op != RS_STEP_VALUE || p->steps[k].arg != s->arg;
+        any |= keep[j];
+    }
+    return any ? rs_autofeat_prune(p, keep, err) : rs_error_set(err, RS_ENODATA, "no signal's value could be a feature");
+}
+
+static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *out,
+                                    uint32_t *n_tried, struct rs_error *err)
 {
     const struct rs_fleet_info *info = rs_fleet_info(fleet);
+    rs_auto_survey survey = { 0 };
     rs_auto_cohort_tree tree = { 0 };
     enum rs_status st = check_horizon(info, opt->horizon_s, err);
     if (st == RS_OK)
@@ -36,21 +60,39 @@ static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_optio
     if (st < 0)
         return st;
     struct rs_survey_options survey_opt = { opt->horizon_s, opt->kind, opt->seed, opt->is_quiet, &tree };
-    st = rs_survey_take(fleet, &survey_opt, survey, err);
-    if (st < 0)
-        return st;
-    if (survey->n_positive == 0)
-        return rs_error_set(err, RS_ENODATA,
-                            "no sample is followed by a failure within the horizon: there is nothing to "
-                            "learn from");
-    return rs_autofeat_build(info, survey, &tree, out, err);
+    st = rs_survey_take(fleet, &survey_opt, &survey, err);
+    if (st == RS_OK)
+        st = rs_autofeat_build(info, &survey, &tree, out, err);
+    *n_tried = out->n_steps;
+    return st == RS_OK && opt->features == RS_FEATURES_VALUES ? keep_values(out, err) : st;
 }
 
-static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt, size_t n_rows,
-                                  struct rs_program *p, struct rs_matrix *m, struct rs_error *err)
+static enum rs_status check_classes(const struct rs_matrix *m, struct rs_error *err)
 {
-    struct rs_matrix_options matrix_opt = { opt->horizon_s, opt->kind, opt->seed, n_rows, opt->is_quiet };
-    enum rs_status st = rs_matrix_load(fleet, p, &matrix_opt, m, err);
+    if (m->tally.n_positive == 0)
+        return rs_error_set(err, RS_ENODATA,
+                            "no sample is followed by a failure within the horizon: there is nothing to learn from");
+    if (m->tally.n_positive == m->tally.n_rows)
+        return rs_error_set(err, RS_ENODATA,
+                            "every sample is followed by a failure within the horizon: there is nothing to tell apart");
+    return RS_OK;
+}
+
+static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *p,
+                                  struct rs_matrix *m, struct rs_error *err)
+{
+    struct rs_load_options load_opt = { .horizon_s = opt->horizon_s,
+                                        .kind = opt->kind,
+                                        .seed = opt->seed,
+                                        .memory_bytes = opt->memory_bytes,
+                                        .stride_max = p->n_steps,
+                                        .is_quiet = opt->is_quiet,
+                                        .comm = opt->comm };
+    enum rs_status st = rs_load(fleet, p, &load_opt, m, err);
+    if (st == RS_OK)
+        st = check_classes(m, err);
+    if (st == RS_OK)
+        st = rs_matrix_impute(m, p, opt->comm, err);
     if (st < 0)
         return st;
     rs_autofree bool *keep = rs_alloc(m->d, sizeof *keep);
@@ -62,111 +104,191 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
     rs_matrix_prune(m, keep);
     if (m->d == 0)
         return rs_error_set(err, RS_ENODATA, "every feature is constant: there is nothing to learn from");
-    rs_matrix_standardise(m);
     return rs_autofeat_prune(p, keep, err);
 }
 
-/* Fits the chosen candidate on every labelled row, from a first fit on the rows of the validation. */
-static enum rs_status fit_all(const struct rs_matrix *m, const struct rs_folds *f, const struct rs_candidate *c,
-                              double *w, struct rs_fit_report *report, struct rs_error *err)
+/* What validation decides: the candidate, the strength of pooling, the calibration, the threshold. */
+static enum rs_status validate(const struct rs_train_options *opt, const struct rs_matrix *m, struct rs_sets *sets,
+                               struct rs_training *t, struct rs_error *err)
 {
-    RS_AUTO(rs_solver) *ws = NULL;
-    enum rs_status st = rs_solver_new(m->n, m->d, &ws, err);
-    struct rs_fit_options opt = {
-        .learner = c->learner, .C = c->C, .rel_gradient = FINAL_GRADIENT, .max_iter = FINAL_MAX_ITER
-    };
-    double n_positive = (double)m->n_positive, n_negative = (double)(m->n - m->n_positive);
-    if (st == RS_OK && f->n_rows < m->n) {
-        struct rs_problem few = { .x = m->x, .y = m->y, .rows = f->rows, .n = f->n_rows, .d = m->d, .stride = m->d };
-        rs_candidate_weights(c, n_positive, (double)f->n_rows - n_positive, f->weight_negative, &few);
-        st = rs_solver_fit(ws, &few, &opt, w, report, err);
-    }
+    rs_auto_folds folds = { 0 };
+    rs_auto_sample sample = { 0 };
+    struct rs_program *p = &t->model->program;
+    enum rs_status st = rs_folds_make(m, opt->horizon_s, &folds, err);
+    if (st == RS_OK)
+        st = rs_sample_take(m, &folds, opt->seed, rs_sets_stride(sets), &sample, err);
+    if (st == RS_OK)
+        st = rs_leak_look(&sample, m, p, &t->leak, err);
+    struct rs_select_options select_opt = { opt->learner, opt->C, opt->target, opt->horizon_s, opt->seed, opt->is_quiet };
+    if (st == RS_OK)
+        st = rs_select(&sample, &folds, sets, &select_opt, &t->selection, err);
     if (st < 0)
         return st;
-    struct rs_problem all = { .x = m->x, .y = m->y, .n = m->n, .d = m->d, .stride = m->d };
-    rs_candidate_weights(c, n_positive, n_negative, 1, &all);
-    return rs_solver_fit(ws, &all, &opt, w, report, err);
-}
-
-static enum rs_status fill_meta(const struct rs_train_options *opt, const struct rs_matrix *m, double threshold,
-                                struct rs_model_meta *meta, struct rs_error *err)
-{
-    *meta = (struct rs_model_meta){
-        .tool = strdup("reseat " RS_VERSION),
-        .options = strdup(opt->command),
-        .seed = opt->seed,
-        .data_digest = m->digest,
-        .horizon_s = opt->horizon_s,
-        .span_first = m->first,
-        .span_last = m->last,
-        .n_rows = m->n,
-        .n_positive = m->n_positive,
-        .n_entities = m->n_units,
-        .n_failing = m->n_failing,
-        .base_rate = (double)m->n_positive / (double)m->n,
-        .threshold = threshold,
-    };
-    return meta->tool && meta->options ? RS_OK : rs_error_set(err, RS_ENOMEM, "model");
-}
-
-/* math.md M1: weights per raw unit. Takes mean, scale and support out of the matrix. */
-static enum rs_status assemble(struct rs_matrix *m, const struct rs_selection *s, const double *w, struct rs_model *out,
-                               struct rs_error *err)
-{
-    out->learner = s->candidates[s->chosen].learner;
-    out->calibrator.a = s->platt.a;
-    out->calibrator.b = s->platt.b;
-    out->bias = w[m->d];
-    out->weight = rs_alloc(m->d, sizeof *out->weight);
-    if (!out->weight)
-        return rs_error_set(err, RS_ENOMEM, "model");
-    for (size_t j = 0; j < m->d; j++)
-        out->weight[j] = w[j] / m->scale[j];
-    out->mean = rs_take(m->mean);
-    out->scale = rs_take(m->scale);
-    out->support = rs_take(m->support);
-    enum rs_status st = rs_model_check(out, err);
+    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts, opt->has_pooling, opt->seed, opt->is_quiet };
+    st = rs_crossfit(&sample, &folds, sets, &t->selection.of[t->selection.chosen].candidate, &cross_opt, &t->crossfit,
+                     err);
     if (st == RS_OK)
-        st = rs_model_prepare(out, err);
-    return st < 0 ? rs_error_prefix(err, st, "trained model") : RS_OK;
+        st = rs_crossfit_calibrate(&t->crossfit, &sample, &folds, opt->calibration, opt->seed, &t->model->calibrator,
+                                   err);
+    if (st == RS_OK)
+        st = rs_crossfit_threshold(&t->crossfit, &t->model->calibrator, ALERT_BUDGET, &t->model->meta.threshold, err);
+    t->n_folds = folds.n;
+    t->has_cut = folds.has_cut;
+    t->cut = folds.cut;
+    t->n_train_failing = folds.n_train_failing;
+    t->n_valid_failing = folds.n_valid_failing;
+    t->why_no_cut = folds.why_no_cut;
+    return st;
+}
+
+/* Without validation: the first candidate, its log odds as they are, and the threshold of its own training rows. */
+static void skip_validation(const struct rs_train_options *opt, const struct rs_sets *sets, struct rs_training *t)
+{
+    struct rs_select_options select_opt = { .learner = opt->learner, .C = opt->C, .target = opt->target };
+    rs_select_list(sets, &select_opt, &t->selection);
+    t->model->calibrator = (struct rs_calibrator){ .kind = RS_PLATT, .a = 1 };
+    t->model->meta.threshold = NAN;
+}
+
+static enum rs_status fit_all(const struct rs_train_options *opt, const struct rs_matrix *m, const double *penalty,
+                              const struct rs_candidate *c, struct rs_fitted *f, struct rs_error *err)
+{
+    RS_AUTO(rs_solver) *solver = NULL;
+    enum rs_status st = rs_fitted_init(f, m->d, err);
+    if (st == RS_OK)
+        st = rs_solver_new(m->n, m->d, &solver, err);
+    if (st < 0)
+        return st;
+    struct rs_problem p = { .x = m->x,
+                            .stride = m->stride,
+                            .y = m->y,
+                            .n = m->n,
+                            .d = m->d,
+                            .row_weight = m->weight,
+                            .penalty = penalty,
+                            .weight_positive = 1,
+                            .weight_negative = 1 };
+    struct rs_learner_ws ws = {
+        .solver = solver, .rel_gradient = FINAL_GRADIENT, .max_iter = FINAL_MAX_ITER, .seed = opt->seed, .comm = opt->comm
+    };
+    f->d = SIZE_MAX;
+    return c->ops->fit(&ws, &p, c, f, err);
+}
+
+/* Cohort deltas on top of the final fit, and the slope of its line to log odds; z: n of the matrix. */
+static enum rs_status pool_all(const struct rs_train_options *opt, const struct rs_matrix *m, const struct rs_program *p,
+                               const struct rs_pool_strength *strength, const struct rs_candidate *c, double *z,
+                               double *slope, struct rs_deltas *out, struct rs_error *err)
+{
+    rs_autofree uint32_t *cohort = rs_alloc(m->n, sizeof *cohort);
+    if (!cohort)
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", m->n);
+    struct rs_calibrator scale;
+    enum rs_status st = rs_log_odds_scale(c, z, m->y, m->weight, NULL, m->n, &scale, err);
+    if (st < 0 || !(scale.a > 0))
+        return st;
+    for (size_t i = 0; i < m->n; i++) {
+        cohort[i] = m->unit_cohort[m->unit[i]];
+        z[i] = scale.a * z[i] + scale.b;
+    }
+    *slope = scale.a;
+    struct rs_pool_problem problem = { .x = m->x,
+                                       .stride = m->stride,
+                                       .d = m->d,
+                                       .y = m->y,
+                                       .row_weight = m->weight,
+                                       .unit = m->unit,
+                                       .cohort = cohort,
+                                       .z = z,
+                                       .n = m->n,
+                                       .cohorts = p->cohorts,
+                                       .n_cohorts = p->n_cohorts,
+                                       .comm = opt->comm };
+    return rs_pool_fit(&problem, strength, out, err);
+}
+
+/* Without validation: the threshold of training rows, spread over the matrix. */
+static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, struct rs_model *model,
+                                    struct rs_error *err)
+{
+    size_t step = m->n / THRESHOLD_ROWS + 1;
+    rs_auto_crossfit x = { .n = (m->n + step - 1) / step };
+    x.z = rs_alloc(x.n, sizeof *x.z);
+    x.weight = rs_alloc(x.n, sizeof *x.weight);
+    if (!x.z || !x.weight)
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", x.n);
+    for (size_t i = 0; i < x.n; i++) {
+        x.z[i] = z[i * step];
+        x.weight[i] = (double)m->weight[i * step];
+    }
+    return rs_crossfit_threshold(&x, &model->calibrator, ALERT_BUDGET, &model->meta.threshold, err);
+}
+
+/* The final fit of what was chosen; m is standardised. */
+static enum rs_status finish(const struct rs_train_options *opt, struct rs_matrix *m, const double *penalty,
+                             struct rs_training *t, struct rs_error *err)
+{
+    const struct rs_candidate *c = &t->selection.of[t->selection.chosen].candidate;
+    const struct rs_crossfit *x = &t->crossfit;
+    rs_auto_fitted fitted = { 0 };
+    rs_auto_deltas deltas = { 0 };
+    double slope = 1;
+    enum rs_status st = fit_all(opt, m, penalty, c, &fitted, err);
+    bool is_pooled = x->n_strengths && !isinf(x->of[x->chosen].strength.bias);
+    if (st < 0)
+        return st;
+    if (is_pooled || isnan(t->model->meta.threshold)) {
+        rs_autofree double *z = rs_alloc(m->n, sizeof *z);
+        if (!z)
+            return rs_error_set(err, RS_ENOMEM, "%zu rows", m->n);
+        st = c->ops->decide(&fitted, m->x, m->stride, NULL, m->n, z, err);
+        if (st == RS_OK && is_pooled)
+            st = pool_all(opt, m, &t->model->program, &x->of[x->chosen].strength, c, z, &slope, &deltas, err);
+        if (st == RS_OK && isnan(t->model->meta.threshold))
+            st = own_threshold(m, z, t->model, err);
+    }
+    t->fit = fitted.report;
+    t->n_fitted = m->n;
+    t->keep_share = m->keep_share;
+    t->n_control = m->tally.n_control;
+    return st < 0 ? st : rs_assemble(opt, m, c, &fitted, &deltas, slope, t->model, err);
+}
+
+static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *t,
+                          struct rs_error *err)
+{
+    rs_auto_matrix m = { 0 };
+    rs_auto_sets sets = { 0 };
+    struct rs_program *p = &t->model->program;
+    enum rs_status st = build_program(fleet, opt, p, &t->n_tried, err);
+    if (st == RS_OK)
+        st = load_matrix(fleet, opt, p, &m, err);
+    if (st == RS_OK)
+        st = rs_sets_init(&sets, &m, p, opt->features == RS_FEATURES_AUTO ? RS_SETS_MAX : 1, err);
+    if (st < 0)
+        return st;
+    if (opt->has_validation)
+        st = validate(opt, &m, &sets, t, err);
+    else
+        skip_validation(opt, &sets, t);
+    if (st == RS_OK)
+        st = rs_sets_finish(&sets, &m, t->selection.of[t->selection.chosen].candidate.set, opt->comm, err);
+    if (st < 0)
+        return st;
+    rs_matrix_standardise(&m);
+    return finish(opt, &m, sets.penalty, t, err);
 }
 
 enum rs_status rs_train(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *out,
                         struct rs_error *err)
 {
-    rs_auto_survey survey = { 0 };
-    rs_auto_matrix m = { 0 };
-    rs_auto_folds folds = { 0 };
     rs_auto_training t = { 0 };
     t.model = rs_alloc(1, sizeof *t.model);
     if (!t.model)
         return rs_error_set(err, RS_ENOMEM, "model");
-    struct rs_program *p = &t.model->program;
-    enum rs_status st = build_program(fleet, opt, &survey, p, err);
-    t.n_tried = p->n_steps;
-    if (st == RS_OK)
-        st = load_matrix(fleet, opt, survey.n_rows, p, &m, err);
-    if (st == RS_OK)
-        st = rs_folds_make(&m, opt->horizon_s, opt->seed, &folds, err);
-    if (st == RS_OK)
-        st = rs_select(&m, &folds, opt->learner, opt->horizon_s, opt->is_quiet, &t.selection, err);
+    enum rs_status st = run(fleet, opt, &t, err);
     if (st < 0)
         return st;
-    rs_autofree double *w = rs_alloc(m.d + 1, sizeof *w);
-    if (!w)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", m.d);
-    st = fit_all(&m, &folds, &t.selection.candidates[t.selection.chosen], w, &t.fit, err);
-    if (st == RS_OK)
-        st = fill_meta(opt, &m, t.selection.threshold, &t.model->meta, err);
-    if (st == RS_OK)
-        st = assemble(&m, &t.selection, w, t.model, err);
-    if (st < 0)
-        return st;
-    t.has_cut = folds.has_cut;
-    t.cut = folds.cut;
-    t.n_train_failing = folds.n_train_failing;
-    t.n_valid_failing = folds.n_valid_failing;
-    t.why_no_cut = folds.why_no_cut;
     *out = t;
     t = (struct rs_training){ 0 };
     return RS_OK;
