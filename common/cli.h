@@ -21,7 +21,8 @@ struct rs_opt {
     const char *name; /* long name, without dashes; NULL ends the table */
     char letter;      /* 0 where it has none */
     enum rs_opt_kind kind;
-    void *out; /* bool *, const char **, uint64_t *, double *, double * (seconds), uint64_t * (bytes); keeps its default */
+    void *out; /* bool *, const char **, uint64_t *, double *, double * (seconds), uint64_t * (bytes); keeps its default
+                */
     const char *argument; /* "FILE"; NULL for flags */
     const char *help;     /* one line, with the default where there is one */
 };

@@ -212,18 +212,14 @@ static void test_options(void **state)
     double horizon = 0;
     uint64_t memory = 0;
     const struct rs_opt opts[] = {
-        { "quiet", 'q', RS_OPT_FLAG, &flag, NULL, "" },
-        { "output", 'o', RS_OPT_STRING, &out, "FILE", "" },
-        { "folds", 0, RS_OPT_U64, &n, "N", "" },
-        { "horizon", 0, RS_OPT_DURATION, &horizon, "TIME", "" },
-        { "memory", 0, RS_OPT_SIZE, &memory, "SIZE", "" },
-        { 0 },
+        { "quiet", 'q', RS_OPT_FLAG, &flag, NULL, "" },    { "output", 'o', RS_OPT_STRING, &out, "FILE", "" },
+        { "folds", 0, RS_OPT_U64, &n, "N", "" },           { "horizon", 0, RS_OPT_DURATION, &horizon, "TIME", "" },
+        { "memory", 0, RS_OPT_SIZE, &memory, "SIZE", "" }, { 0 },
     };
     const struct rs_verb verb = { .name = "train", .synopsis = "", .summary = "" };
     struct rs_error err = RS_ERROR_INIT;
     int first = 0;
-    char *good[] = { "train", "fleet.h5", "-o", "x.rsm", "--horizon=7d", "-q", "--folds", "3",
-                     "--memory",  "3M",       NULL };
+    char *good[] = { "train", "fleet.h5", "-o", "x.rsm", "--horizon=7d", "-q", "--folds", "3", "--memory", "3M", NULL };
     assert_int_equal(rs_cli_parse(10, good, &verb, opts, &first, &err), RS_OK);
     assert_true(flag && n == 3 && horizon == 604800 && memory == 3 * 1048576);
     assert_string_equal(out, "x.rsm");

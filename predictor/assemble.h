@@ -5,8 +5,8 @@
 
 #include "predictor/train.h"
 
-/* Fills everything of the model but its program (there already), calibrator and threshold. Takes mean, scale and support
- * out of the matrix, and the support vectors out of the fit. slope: of the line to log odds in which deltas are
+/* Fills everything of the model but its program (there already), calibrator and threshold. Takes mean, scale and
+ * support out of the matrix, and the support vectors out of the fit. slope: of the line to log odds in which deltas are
  * (rs_log_odds_scale()). The model is checked and prepared. RS_ENOMEM, RS_EINVAL. */
 enum rs_status rs_assemble(const struct rs_train_options *opt, struct rs_matrix *m, const struct rs_candidate *c,
                            struct rs_fitted *f, const struct rs_deltas *deltas, double slope, struct rs_model *out,

@@ -4,8 +4,10 @@
 
 #include <math.h>
 
+#include "common/bytes.h"
 #include "common/clock.h"
 #include "datasets/contain.h"
+#include "predictor/scan.h"
 #include "predictor/train_report.h"
 
 #define MEMORY_SHARE 4 /* of the physical memory, the rows may take one part in this */
@@ -98,10 +100,10 @@ static enum rs_status print(const struct train_args *a, const struct rs_training
 static bool describe(const struct train_args *a, struct rs_buf *to)
 {
     char horizon[RS_TIME_MAX];
-    rs_buf_printf(to, "--horizon %s --learner %s --features %s --target %s --calibration %s --kind %s --folds %llu --seed %llu",
-                  rs_duration_format((double)a->opt.horizon_s, horizon), a->learner_word, a->features_word,
-                  a->target_word, a->calibration_word, a->kind_word, (unsigned long long)a->folds,
-                  (unsigned long long)a->seed);
+    rs_buf_printf(
+        to, "--horizon %s --learner %s --features %s --target %s --calibration %s --kind %s --folds %llu --seed %llu",
+        rs_duration_format((double)a->opt.horizon_s, horizon), a->learner_word, a->features_word, a->target_word,
+        a->calibration_word, a->kind_word, (unsigned long long)a->folds, (unsigned long long)a->seed);
     if (!isnan(a->C))
         rs_buf_printf(to, " -C %.17g", a->C);
     if (a->no_pooling)
@@ -157,7 +159,8 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
         { "no-pooling", 0, RS_OPT_FLAG, &a.no_pooling, NULL, "One model for all cohorts; no deltas of their own." },
         { "learner", 'l', RS_OPT_STRING, &a.learner_word, "WORD", "auto, logistic, svm or rbf (auto)." },
         { "penalty", 'C', RS_OPT_DOUBLE, &a.C, "C", "Weight of the loss against the penalty (chosen)." },
-        { "features", 0, RS_OPT_STRING, &a.features_word, "WORD", "auto, base (no hinges, no interactions) or values (auto)." },
+        { "features", 0, RS_OPT_STRING, &a.features_word, "WORD",
+          "auto, base (no hinges, no interactions) or values (auto)." },
         { "target", 't', RS_OPT_STRING, &a.target_word, "WORD",
           "What candidates compete on: precision@P%, logloss, auc, ap (precision@1%)." },
         { "calibration", 0, RS_OPT_STRING, &a.calibration_word, "WORD", "auto, platt, beta or isotonic (auto)." },

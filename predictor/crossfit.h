@@ -15,7 +15,7 @@ struct rs_strength_score {
 };
 
 struct rs_crossfit {
-    size_t n; /* rows of the sample */
+    size_t n;  /* rows of the sample */
     double *z; /* held-out decision value of each, deltas included */
     double *weight;
     struct rs_strength_score of[RS_STRENGTHS_MAX]; /* none first, then bias alone, then weights too */

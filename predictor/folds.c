@@ -94,10 +94,11 @@ static void choose_cut(const struct rs_matrix *m, int64_t horizon_s, struct rs_f
 static enum rs_status check(const struct rs_matrix *m, struct rs_error *err)
 {
     if (m->n_failing < RS_FOLDS_MIN)
-        return rs_error_set(err, RS_ENODATA,
-                            "%llu entities fail within the horizon, at least %d needed: give a longer history, a longer "
-                            "horizon, or more entities",
-                            (unsigned long long)m->n_failing, RS_FOLDS_MIN);
+        return rs_error_set(
+            err, RS_ENODATA,
+            "%llu entities fail within the horizon, at least %d needed: give a longer history, a longer "
+            "horizon, or more entities",
+            (unsigned long long)m->n_failing, RS_FOLDS_MIN);
     if (m->n_positive == m->n)
         return rs_error_set(err, RS_ENODATA,
                             "every sample is followed by a failure within the horizon: there is nothing to tell apart");

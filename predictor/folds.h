@@ -14,7 +14,7 @@ struct rs_folds {
     unsigned n;
     uint8_t *of_unit; /* units of the matrix: fold of the entity */
     bool has_cut;
-    int64_t cut;                               /* training rows end (t + H) by then, validation rows begin from then on */
+    int64_t cut; /* training rows end (t + H) by then, validation rows begin from then on */
     uint64_t n_train_failing, n_valid_failing; /* failing entities before and after the cut; 0 without one */
     const char *why_no_cut;                    /* NULL with one */
 };

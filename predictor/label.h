@@ -26,9 +26,9 @@ struct rs_history {
  * RS_STEP_TIME_MAX. */
 int rs_label(int64_t t, int64_t horizon_s, int64_t obs_end, const struct rs_history *h);
 
-/* How mitigations touch a sample (math.md F40): it lies within one, or one begins within the horizon after it and before
- * any failure, so that what would have happened is unknown. Of a control (marked, but left alone on purpose) the outcome
- * is known, and the sample stands for the mitigated ones too. */
+/* How mitigations touch a sample (math.md F40): it lies within one, or one begins within the horizon after it and
+ * before any failure, so that what would have happened is unknown. Of a control (marked, but left alone on purpose) the
+ * outcome is known, and the sample stands for the mitigated ones too. */
 enum rs_touch { RS_UNTOUCHED, RS_CONTROL, RS_MITIGATED };
 enum rs_touch rs_label_mitigated(int64_t t, int64_t horizon_s, const struct rs_history *h);
 

@@ -63,7 +63,8 @@ static void name_mirrors(const struct rs_sample *s, const struct rs_program *p, 
         double r = time_correlation(s, j);
         if (fabs(r) < RS_LEAK_MIRROR)
             continue;
-        rs_log_warn("leak", "feature=\"%s\" why=\"it mirrors the date (correlation %.3f), which separates the classes\"",
+        rs_log_warn("leak",
+                    "feature=\"%s\" why=\"it mirrors the date (correlation %.3f), which separates the classes\"",
                     rs_step_name(p, (uint32_t)j, name, sizeof name), r);
         l->mirrors[l->n_mirrors++] = j;
     }
@@ -81,20 +82,22 @@ enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_matrix *m
         points[i] = (struct point){ (double)s->time[i], (double)s->weight[i], s->y[i] };
     out->auc_time = separation(points, s->n);
     for (size_t i = 0; i < s->n; i++)
-        points[i] = (struct point){ (double)(s->time[i] - m->unit_first[m->unit[s->row[i]]]), (double)s->weight[i],
-                                    s->y[i] };
+        points[i] =
+            (struct point){ (double)(s->time[i] - m->unit_first[m->unit[s->row[i]]]), (double)s->weight[i], s->y[i] };
     out->auc_age = separation(points, s->n);
     out->warns_time = out->auc_time > RS_LEAK_AUC;
     out->warns_age = out->auc_age > RS_LEAK_AUC;
     if (out->warns_time) {
-        rs_log_warn("leak", "what=time roc_auc=%.3f meaning=\"the date of a sample alone separates the classes; features "
-                            "that go with it will look good here and fail in service\"",
+        rs_log_warn("leak",
+                    "what=time roc_auc=%.3f meaning=\"the date of a sample alone separates the classes; features "
+                    "that go with it will look good here and fail in service\"",
                     out->auc_time);
         name_mirrors(s, p, out);
     }
     if (out->warns_age)
-        rs_log_warn("leak", "what=age roc_auc=%.3f meaning=\"how long an entity has been watched alone separates the "
-                            "classes\"",
+        rs_log_warn("leak",
+                    "what=age roc_auc=%.3f meaning=\"how long an entity has been watched alone separates the "
+                    "classes\"",
                     out->auc_age);
     return RS_OK;
 }

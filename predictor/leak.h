@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Guards against features that tell the date instead of the health (docs/math.md F43): where the time of the samples, or
- * the age of the entities, separates the classes all by itself, whatever goes with it looks like a predictor. */
+/* Guards against features that tell the date instead of the health (docs/math.md F43): where the time of the samples,
+ * or the age of the entities, separates the classes all by itself, whatever goes with it looks like a predictor. */
 #ifndef RS_PREDICTOR_LEAK_H
 #define RS_PREDICTOR_LEAK_H
 
@@ -12,8 +12,8 @@
 struct rs_leak {
     double auc_time, auc_age; /* at least 0.5: of the better direction */
     bool warns_time, warns_age;
-    size_t n_mirrors;   /* features that mirror the date; counted only where the time separates */
-    size_t *mirrors;    /* their columns */
+    size_t n_mirrors; /* features that mirror the date; counted only where the time separates */
+    size_t *mirrors;  /* their columns */
 };
 
 /* Measures on the sample and logs a warning (ev=leak) for each. RS_ENOMEM. */

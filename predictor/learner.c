@@ -100,8 +100,8 @@ static void decide_block(void *arg, size_t task, unsigned worker)
         job->z[i] = rs_linear_z(job->f->w, job->x + (job->rows ? job->rows[i] : i) * job->stride, job->f->d);
 }
 
-enum rs_status rs_linear_decide(const struct rs_fitted *f, const float *x, size_t stride, const uint32_t *rows, size_t n,
-                                double *out_z, struct rs_error *err)
+enum rs_status rs_linear_decide(const struct rs_fitted *f, const float *x, size_t stride, const uint32_t *rows,
+                                size_t n, double *out_z, struct rs_error *err)
 {
     (void)err;
     struct decide_job job = { f, x, rows, stride, n, out_z };

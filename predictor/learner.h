@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The learners, behind one interface: which candidates each proposes, how one is fitted, its decision values, and what of
- * it goes into a model. One file each: logistic.c, svm.c, rbf_learner.c. */
+/* The learners, behind one interface: which candidates each proposes, how one is fitted, its decision values, and what
+ * of it goes into a model. One file each: logistic.c, svm.c, rbf_learner.c. */
 #ifndef RS_PREDICTOR_LEARNER_H
 #define RS_PREDICTOR_LEARNER_H
 
@@ -39,8 +39,9 @@ void rs_fitted_clear(struct rs_fitted *f);
 struct rs_learner_ops {
     const char *name; /* "logistic" */
     enum rs_learner learner;
-    /* Candidates on one set of features, in families (adjacent ones that differ in C and gamma alone), the simplest family
-     * first; within a family, a fit may start from the one before. Writes at most max, returns how many. C NaN: all. */
+    /* Candidates on one set of features, in families (adjacent ones that differ in C and gamma alone), the simplest
+     * family first; within a family, a fit may start from the one before. Writes at most max, returns how many. C NaN:
+     * all. */
     size_t (*propose)(double C, unsigned set, struct rs_candidate *out, size_t max);
     /* p: rows of class weight 1 each; the candidate's own are put in here. w of f holds the start. */
     enum rs_status (*fit)(const struct rs_learner_ws *ws, const struct rs_problem *p, const struct rs_candidate *c,
@@ -60,8 +61,8 @@ const char *rs_candidate_name(const struct rs_candidate *c);
 /* What the linear learners share. */
 enum rs_status rs_linear_fit(const struct rs_learner_ws *ws, const struct rs_problem *p, const struct rs_candidate *c,
                              struct rs_fitted *f, struct rs_error *err);
-enum rs_status rs_linear_decide(const struct rs_fitted *f, const float *x, size_t stride, const uint32_t *rows, size_t n,
-                                double *out_z, struct rs_error *err);
+enum rs_status rs_linear_decide(const struct rs_fitted *f, const float *x, size_t stride, const uint32_t *rows,
+                                size_t n, double *out_z, struct rs_error *err);
 /* Weighted counts of the classes, and from them the class weights of a candidate and the start of a fit. */
 struct rs_class_sums {
     double positive, negative;

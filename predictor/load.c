@@ -75,8 +75,9 @@ static bool resize_rows(struct part *t, size_t cap, size_t d)
 {
     size_t cells;
     t->cap = cap;
-    return rs_mul_size(cap, d, &cells) && grow(&t->x, cells, sizeof *t->x) && grow(&t->weight, cap, sizeof *t->weight) &&
-           grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) && grow(&t->unit, cap, sizeof *t->unit);
+    return rs_mul_size(cap, d, &cells) && grow(&t->x, cells, sizeof *t->x) &&
+           grow(&t->weight, cap, sizeof *t->weight) && grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) &&
+           grow(&t->unit, cap, sizeof *t->unit);
 }
 
 static bool resize_units(struct part *t, size_t cap)
@@ -394,7 +395,8 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     const struct rs_fleet_info *info = rs_fleet_info(l->fleet);
     l->n_threads = l->opt->n_threads ? l->opt->n_threads : rs_threads();
     l->n_parts = (size_t)RS_MIN(RS_MIN(info->n_rows / RANGE_ROWS + 1, (uint64_t)RANGES_MAX), info->n_entities + 1);
-    size_t row = RS_MAX(l->opt->stride_max, (size_t)l->p->n_steps) * sizeof(float) + sizeof(int64_t) + 4 * sizeof(float);
+    size_t row =
+        RS_MAX(l->opt->stride_max, (size_t)l->p->n_steps) * sizeof(float) + sizeof(int64_t) + 4 * sizeof(float);
     l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / row, (size_t)1000) : SIZE_MAX;
     l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
     l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);

@@ -13,7 +13,7 @@
 
 struct rs_load_options {
     int64_t horizon_s;
-    int kind;            /* as in scan.h */
+    int kind; /* as in scan.h */
     uint64_t seed;
     size_t memory_bytes; /* for the rows; 0: no limit */
     size_t stride_max;   /* columns that a row may have in the end, for the reckoning of memory */

@@ -79,7 +79,9 @@ enum rs_status rs_moments_take(const float *x, size_t n, size_t stride, size_t f
     rs_autofree double *sums = rs_alloc(STRIPES * 2 * k, sizeof *sums), *all = rs_alloc(2 * k, sizeof *all);
     if (!sums || !all)
         return rs_error_set(err, RS_ENOMEM, "%zu features", d);
-    struct moments_job job = { .x = x, .weight = weight, .n = n, .stride = stride, .first = first, .d = d, .sums = sums };
+    struct moments_job job = {
+        .x = x, .weight = weight, .n = n, .stride = stride, .first = first, .d = d, .sums = sums
+    };
     enum rs_status st = sum_up(&job, comm, all, err);
     if (st < 0)
         return st;

@@ -10,11 +10,11 @@
 /* Counts over all labelled samples, those that thinning left out included. */
 struct rs_tally {
     uint64_t n_rows, n_positive, n_entities, n_failing;
-    uint64_t n_mitigated; /* labels that a mitigation made unknown */
-    uint64_t n_control;   /* samples that stand for mitigated ones */
-    double control_share; /* as the file declares it */
-    int64_t first, last;  /* of the samples; first > last where there is none */
-    uint64_t digest;      /* docs/math.md F11 */
+    uint64_t n_mitigated;              /* labels that a mitigation made unknown */
+    uint64_t n_control;                /* samples that stand for mitigated ones */
+    double control_share;              /* as the file declares it */
+    int64_t first, last;               /* of the samples; first > last where there is none */
+    uint64_t digest;                   /* docs/math.md F11 */
     struct rs_cohort_support *support; /* n_cohorts of the program; each cohort with what is nested in it */
     uint32_t n_cohorts;
 };
@@ -27,14 +27,14 @@ struct rs_matrix {
     uint32_t *unit;      /* n: index of the row's entity among those with a row here, ascending */
     float *weight;       /* n: samples that the row stands for (docs/math.md F41, F42) */
     uint32_t n_units;
-    uint64_t *unit_hash;   /* n_units: of the entity's id and the seed */
-    bool *unit_fails;      /* n_units: has a positive row */
-    uint32_t *unit_cohort; /* n_units: deepest cohort of the program */
-    int64_t *unit_first;   /* n_units: time of the entity's first sample */
-    uint64_t n_positive, n_failing;      /* rows and units here */
-    double sum_positive, sum_negative;   /* of weights */
-    double keep_share;                   /* of the negative samples; 1 unless they were thinned */
-    double *mean, *scale;                /* d; scale 0 where the column is constant */
+    uint64_t *unit_hash;               /* n_units: of the entity's id and the seed */
+    bool *unit_fails;                  /* n_units: has a positive row */
+    uint32_t *unit_cohort;             /* n_units: deepest cohort of the program */
+    int64_t *unit_first;               /* n_units: time of the entity's first sample */
+    uint64_t n_positive, n_failing;    /* rows and units here */
+    double sum_positive, sum_negative; /* of weights */
+    double keep_share;                 /* of the negative samples; 1 unless they were thinned */
+    double *mean, *scale;              /* d; scale 0 where the column is constant */
     struct rs_tally tally;
 };
 
@@ -53,9 +53,9 @@ void rs_matrix_standardise(struct rs_matrix *m);
 void rs_matrix_clear(struct rs_matrix *m);
 #define rs_auto_matrix __attribute__((cleanup(rs_matrix_clear))) struct rs_matrix
 
-/* Of columns [first, d) of n rows: weighted mean of the readings that are there, weighted sum of squared deviations from
- * it, and the weight of those readings (RS_NOTHING_TO_SAY is none). Sums run in stripes of rows, in one order on any
- * number of threads. */
+/* Of columns [first, d) of n rows: weighted mean of the readings that are there, weighted sum of squared deviations
+ * from it, and the weight of those readings (RS_NOTHING_TO_SAY is none). Sums run in stripes of rows, in one order on
+ * any number of threads. */
 struct rs_moments {
     double *mean, *square, *weight; /* d - first */
 };

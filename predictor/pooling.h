@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Partial pooling: what each cohort adds to the model of its parent (docs/math.md section P).
  *
- * Parents come before children. A cohort's bias and weights are fitted on its own rows, with its parent's decision value
- * as an offset, under a penalty that pulls them to 0: a small cohort stays with its parent, a large one follows its own
- * data. */
+ * Parents come before children. A cohort's bias and weights are fitted on its own rows, with its parent's decision
+ * value as an offset, under a penalty that pulls them to 0: a small cohort stays with its parent, a large one follows
+ * its own data. */
 #ifndef RS_PREDICTOR_POOLING_H
 #define RS_PREDICTOR_POOLING_H
 

@@ -3,7 +3,8 @@
  *
  * Signals are bound by name; one that the file lacks is missing everywhere (and logged once, ev=signal_absent).
  * Attribute values are bound by text. Events of an entity up to the time of a sample go before it. Streams: memory is
- * one block of the reader and one state, whatever the file. Several scans of one fleet may run at once, a thread each. */
+ * one block of the reader and one state, whatever the file. Several scans of one fleet may run at once, a thread each.
+ */
 #ifndef RS_PREDICTOR_SCAN_H
 #define RS_PREDICTOR_SCAN_H
 
@@ -29,14 +30,14 @@ struct rs_scan_row {
     const char *id;
     uint64_t row; /* index of the sample in the file */
     int64_t time;
-    int label;       /* 1, 0, RS_LABEL_CENSORED */
+    int label;           /* 1, 0, RS_LABEL_CENSORED */
     enum rs_touch touch; /* by mitigations; a label that one takes away is RS_LABEL_CENSORED */
-    uint32_t cohort; /* the deepest one, of the program */
+    uint32_t cohort;     /* the deepest one, of the program */
     const struct rs_attr_value *attrs;
     const float *x;        /* n_steps of the program */
     const float *readings; /* n_readings: all signals of the file, in its order, NaN where missing */
     size_t n_readings;
-    bool is_first, is_last; /* sample of its entity */
+    bool is_first, is_last;        /* sample of its entity */
     int64_t first_seen, last_seen; /* of its entity */
     enum rs_entity_kind kind;
     const struct rs_failure *failures;

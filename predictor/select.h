@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The choice of a learner, its penalty and its features: each candidate is trained on every fold, calibrated on the other
- * folds' held-out scores, and judged on rows that neither step has seen (docs/math.md C4, C5). */
+/* The choice of a learner, its penalty and its features: each candidate is trained on every fold, calibrated on the
+ * other folds' held-out scores, and judged on rows that neither step has seen (docs/math.md C4, C5). */
 #ifndef RS_PREDICTOR_SELECT_H
 #define RS_PREDICTOR_SELECT_H
 
@@ -20,7 +20,7 @@ struct rs_scored {
     double gap, gap_se, gap_low, gap_high;              /* of the target, to the best candidate */
     double loss_gap, loss_gap_se;                       /* of the log loss, to the leader */
     bool has_converged;                                 /* on every fold */
-    bool is_champion; /* the lowest log loss of its family */
+    bool is_champion;                                   /* the lowest log loss of its family */
 };
 
 struct rs_selection {
@@ -40,8 +40,8 @@ struct rs_select_options {
 
 /* Lists the candidates without judging them; chosen is the first. */
 void rs_select_list(const struct rs_sets *sets, const struct rs_select_options *opt, struct rs_selection *out);
-/* Lists, judges and chooses. s holds the sets' columns from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what the
- * fits report. */
+/* Lists, judges and chooses. s holds the sets' columns from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what
+ * the fits report. */
 enum rs_status rs_select(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,
                          const struct rs_select_options *opt, struct rs_selection *out, struct rs_error *err);
 

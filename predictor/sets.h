@@ -26,6 +26,7 @@ size_t rs_sets_stride(const struct rs_sets *s);
 enum rs_status rs_sets_refresh(struct rs_sets *s, struct rs_sample *sample, const uint32_t *train, size_t n_train,
                                struct rs_error *err);
 /* Makes the columns of the chosen set for every row of the matrix, which is widened, and appends their steps. */
-enum rs_status rs_sets_finish(struct rs_sets *s, struct rs_matrix *m, unsigned set, rs_comm *comm, struct rs_error *err);
+enum rs_status rs_sets_finish(struct rs_sets *s, struct rs_matrix *m, unsigned set, rs_comm *comm,
+                              struct rs_error *err);
 
 #endif

@@ -9,7 +9,7 @@
 #include "datasets/fleet.h"
 #include "predictor/cohorts.h"
 
-#define RS_SURVEY_ROWS 50000      /* rows sampled, about */
+#define RS_SURVEY_ROWS 50000       /* rows sampled, about */
 #define RS_SURVEY_READ_MAX 1000000 /* rows read, about; a file with up to twice as many is read whole */
 
 struct rs_survey_options {
@@ -35,7 +35,7 @@ struct rs_attr_survey {
 };
 
 struct rs_survey {
-    double share; /* of the entities that were looked at; 1: all of them */
+    double share;                                       /* of the entities that were looked at; 1: all of them */
     uint64_t n_rows, n_positive, n_entities, n_failing; /* as read; failing: with at least one positive row */
     int64_t first, last;                                /* time of the labelled samples */
     double cadence_s;       /* mean time between samples of one entity; 0 where none has two */

@@ -56,7 +56,8 @@ static int compare_keyed(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* math.md E1, E2, E4 with weights of rows; precision of the riskiest share, a run of equal risks taken in proportion. */
+/* math.md E1, E2, E4 with weights of rows; precision of the riskiest share, a run of equal risks taken in proportion.
+ */
 static struct figures measure(const struct rs_contest *c, const struct rs_contender *of, const struct keyed *order,
                               const uint32_t *times)
 {
@@ -177,8 +178,8 @@ static double difference(const struct rs_contest *c, size_t a, size_t b, int whi
 {
     *n = c->n_replicates;
     for (size_t r = 0; r < c->n_replicates; r++)
-        gap[r] = c->replicates[(r * c->n_of + a) * 2 + (size_t)which] -
-                 c->replicates[(r * c->n_of + b) * 2 + (size_t)which];
+        gap[r] =
+            c->replicates[(r * c->n_of + a) * 2 + (size_t)which] - c->replicates[(r * c->n_of + b) * 2 + (size_t)which];
     return spread(gap, n);
 }
 

@@ -15,7 +15,7 @@
 /* 400 entities, sampled daily; every tenth fails on a day of its own and has seven positive rows before. */
 static void make(struct rs_matrix *m, size_t days)
 {
-    *m = (struct rs_matrix){ .n_units = N_UNITS, .first = 0, .last = (int64_t)(days - 1) * DAY };
+    *m = (struct rs_matrix){ .n_units = N_UNITS, .tally = { .first = 0, .last = (int64_t)(days - 1) * DAY } };
     m->y = rs_alloc(N_UNITS * days, 1);
     m->time = rs_alloc(N_UNITS * days, sizeof *m->time);
     m->unit = rs_alloc(N_UNITS * days, sizeof *m->unit);
@@ -42,7 +42,7 @@ static void test_no_leak(void **unused)
     rs_auto_folds f = { 0 };
     struct rs_error err = RS_ERROR_INIT;
     make(&m, N_DAYS);
-    assert_int_equal(rs_folds_make(&m, H, 1, &f, &err), RS_OK);
+    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_OK);
     assert_true(f.has_cut && f.n_train_failing >= 10 && f.n_valid_failing >= 10);
     size_t failing[RS_FOLDS] = { 0 };
     for (uint32_t u = 0; u < N_UNITS; u++)
@@ -51,7 +51,8 @@ static void test_no_leak(void **unused)
         size_t n_train = 0, n_valid = 0;
         assert_int_equal(failing[k], 8); /* 40 dealt out to five */
         for (size_t i = 0; i < m.n; i++) {
-            bool trains = rs_fold_trains(&f, &m, i, k, H), validates = rs_fold_validates(&f, &m, i, k);
+            bool trains = rs_fold_trains(&f, f.of_unit[m.unit[i]], m.time[i], k, H),
+                 validates = rs_fold_validates(&f, f.of_unit[m.unit[i]], m.time[i], k);
             assert_false(trains && validates);
             assert_true(!trains || (f.of_unit[m.unit[i]] != k && m.time[i] + H <= f.cut));
             assert_true(!validates || (f.of_unit[m.unit[i]] == k && m.time[i] >= f.cut));
@@ -60,7 +61,6 @@ static void test_no_leak(void **unused)
         }
         assert_true(n_train > 1000 && n_valid > 300);
     }
-    assert_true(f.weight_negative == 1 && f.n_rows == m.n); /* few rows: none left out */
 }
 
 static void test_snapshot_has_no_date(void **unused)
@@ -74,12 +74,13 @@ static void test_snapshot_has_no_date(void **unused)
         m.unit_fails[u] = m.y[u];
     }
     m.n_positive = m.n_failing = N_UNITS / 10;
-    assert_int_equal(rs_folds_make(&m, H, 1, &f, NULL), RS_OK);
+    assert_int_equal(rs_folds_make(&m, H, &f, NULL), RS_OK);
     assert_false(f.has_cut);
     assert_string_equal(f.why_no_cut, "a snapshot: about one row an entity");
     for (unsigned k = 0; k < RS_FOLDS; k++)
         for (size_t i = 0; i < m.n; i++)
-            assert_true(rs_fold_trains(&f, &m, i, k, H) != rs_fold_validates(&f, &m, i, k));
+            assert_true(rs_fold_trains(&f, f.of_unit[m.unit[i]], m.time[i], k, H) !=
+                        rs_fold_validates(&f, f.of_unit[m.unit[i]], m.time[i], k));
 }
 
 static void test_too_few(void **unused)
@@ -89,14 +90,14 @@ static void test_too_few(void **unused)
     rs_auto_folds f = { 0 };
     struct rs_error err = RS_ERROR_INIT;
     make(&m, N_DAYS);
-    m.n_failing = 4;
-    assert_int_equal(rs_folds_make(&m, H, 1, &f, &err), RS_ENODATA);
+    m.n_failing = 1;
+    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_ENODATA);
     assert_string_equal(err.msg,
-                        "4 entities fail within the horizon, at least 5 needed: give a longer history, a longer "
+                        "1 entities fail within the horizon, at least 2 needed: give a longer history, a longer "
                         "horizon, or more entities");
     m.n_failing = 40;
     m.n_positive = m.n;
-    assert_int_equal(rs_folds_make(&m, H, 1, &f, &err), RS_ENODATA);
+    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_ENODATA);
 }
 
 int main(void)

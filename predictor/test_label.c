@@ -13,7 +13,14 @@
 
 static int label(int64_t day, int64_t last_day, const struct rs_failure *f, size_t n)
 {
-    return rs_label(day * DAY, H, END, last_day * DAY, f, n);
+    struct rs_history h = { .last_seen = last_day * DAY, .failures = f, .n_failures = n };
+    return rs_label(day * DAY, H, END, &h);
+}
+
+static enum rs_touch touch(int64_t day, const struct rs_mitigation *m, const struct rs_failure *f, size_t n_failures)
+{
+    struct rs_history h = { 99 * DAY, f, n_failures, m, 1 };
+    return rs_label_mitigated(day * DAY, H, &h);
 }
 
 static void test_healthy(void **unused)
@@ -57,13 +64,34 @@ static void test_end_of_observation(void **unused)
     assert_int_equal(label(95, 99, f, 1), RS_LABEL_CENSORED);
 }
 
+/* Drained from day 50 to day 60. */
+static void test_mitigated(void **unused)
+{
+    (void)unused;
+    struct rs_mitigation m = { .time = 50 * DAY, .until = 60 * DAY };
+    assert_int_equal(touch(42, &m, NULL, 0), RS_UNTOUCHED); /* its horizon ends before */
+    assert_int_equal(touch(43, &m, NULL, 0), RS_MITIGATED);
+    assert_int_equal(touch(50, &m, NULL, 0), RS_MITIGATED);
+    assert_int_equal(touch(59, &m, NULL, 0), RS_MITIGATED);
+    assert_int_equal(touch(60, &m, NULL, 0), RS_UNTOUCHED);
+    static const struct rs_failure before[] = { { .time = 46 * DAY, .back = 47 * DAY } };
+    assert_int_equal(touch(44, &m, before, 1), RS_UNTOUCHED); /* it failed first: known */
+    assert_int_equal(touch(46, &m, before, 1), RS_MITIGATED);
+    static const struct rs_failure after[] = { { .time = 52 * DAY, .back = RS_TIME_NONE } };
+    assert_int_equal(touch(46, &m, after, 1), RS_MITIGATED);
+    m.until = RS_TIME_NONE;
+    assert_int_equal(touch(98, &m, NULL, 0), RS_MITIGATED); /* for good */
+    m.is_control = true;
+    assert_int_equal(touch(43, &m, NULL, 0), RS_CONTROL);
+    assert_int_equal(touch(42, &m, NULL, 0), RS_UNTOUCHED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_healthy),
-        cmocka_unit_test(test_failing),
-        cmocka_unit_test(test_repaired),
-        cmocka_unit_test(test_end_of_observation),
+        cmocka_unit_test(test_healthy),   cmocka_unit_test(test_failing),
+        cmocka_unit_test(test_repaired),  cmocka_unit_test(test_end_of_observation),
+        cmocka_unit_test(test_mitigated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

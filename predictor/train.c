@@ -40,12 +40,14 @@ static enum rs_status keep_values(struct rs_program *p, struct rs_error *err)
     bool any = false;
     for (uint32_t j = 0; j < p->n_steps; j++) {
         const struct rs_step *s = &p->steps[j];
-        keep[j] = s->op == RS_STEP_VALUE || s->op == RS_STEP_NUMBER || s->op == RS_STEP_ONEHOT || s->op == RS_STEP_COHORT;
+        keep[j] =
+            s->op == RS_STEP_VALUE || s->op == RS_STEP_NUMBER || s->op == RS_STEP_ONEHOT || s->op == RS_STEP_COHORT;
         for (uint32_t k = 0; keep[j] && s->op == RS_STEP_VALUE && k < j; k++)
             keep[j] = p->steps[k].op != RS_STEP_VALUE || p->steps[k].arg != s->arg;
         any |= keep[j];
     }
-    return any ? rs_autofeat_prune(p, keep, err) : rs_error_set(err, RS_ENODATA, "no signal's value could be a feature");
+    return any ? rs_autofeat_prune(p, keep, err)
+               : rs_error_set(err, RS_ENODATA, "no signal's value could be a feature");
 }
 
 static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *out,
@@ -119,7 +121,9 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
         st = rs_sample_take(m, &folds, opt->seed, rs_sets_stride(sets), &sample, err);
     if (st == RS_OK)
         st = rs_leak_look(&sample, m, p, &t->leak, err);
-    struct rs_select_options select_opt = { opt->learner, opt->C, opt->target, opt->horizon_s, opt->seed, opt->is_quiet };
+    struct rs_select_options select_opt = {
+        opt->learner, opt->C, opt->target, opt->horizon_s, opt->seed, opt->is_quiet
+    };
     if (st == RS_OK)
         st = rs_select(&sample, &folds, sets, &select_opt, &t->selection, err);
     if (st < 0)
@@ -168,17 +172,20 @@ static enum rs_status fit_all(const struct rs_train_options *opt, const struct r
                             .penalty = penalty,
                             .weight_positive = 1,
                             .weight_negative = 1 };
-    struct rs_learner_ws ws = {
-        .solver = solver, .rel_gradient = FINAL_GRADIENT, .max_iter = FINAL_MAX_ITER, .seed = opt->seed, .comm = opt->comm
-    };
+    struct rs_learner_ws ws = { .solver = solver,
+                                .rel_gradient = FINAL_GRADIENT,
+                                .max_iter = FINAL_MAX_ITER,
+                                .seed = opt->seed,
+                                .comm = opt->comm };
     f->d = SIZE_MAX;
     return c->ops->fit(&ws, &p, c, f, err);
 }
 
 /* Cohort deltas on top of the final fit, and the slope of its line to log odds; z: n of the matrix. */
-static enum rs_status pool_all(const struct rs_train_options *opt, const struct rs_matrix *m, const struct rs_program *p,
-                               const struct rs_pool_strength *strength, const struct rs_candidate *c, double *z,
-                               double *slope, struct rs_deltas *out, struct rs_error *err)
+static enum rs_status pool_all(const struct rs_train_options *opt, const struct rs_matrix *m,
+                               const struct rs_program *p, const struct rs_pool_strength *strength,
+                               const struct rs_candidate *c, double *z, double *slope, struct rs_deltas *out,
+                               struct rs_error *err)
 {
     rs_autofree uint32_t *cohort = rs_alloc(m->n, sizeof *cohort);
     if (!cohort)

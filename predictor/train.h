@@ -3,6 +3,7 @@
 #ifndef RS_PREDICTOR_TRAIN_H
 #define RS_PREDICTOR_TRAIN_H
 
+#include "datasets/fleet.h"
 #include "predictor/crossfit.h"
 #include "predictor/leak.h"
 

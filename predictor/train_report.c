@@ -143,8 +143,8 @@ static json_t *leak_json(const struct rs_training *t)
     char name[RS_NAME_MAX];
     json_t *mirrors = json_array();
     for (size_t i = 0; i < t->leak.n_mirrors; i++)
-        mirrors = rs_json_append(mirrors, json_string(rs_step_name(&t->model->program, (uint32_t)t->leak.mirrors[i], name,
-                                                                   sizeof name)));
+        mirrors = rs_json_append(
+            mirrors, json_string(rs_step_name(&t->model->program, (uint32_t)t->leak.mirrors[i], name, sizeof name)));
     bool is_known = t->n_folds > 0;
     return json_pack("{s:o, s:o, s:b, s:b, s:o}", "roc_auc_of_time", rs_json_number(is_known ? t->leak.auc_time : NAN),
                      "roc_auc_of_age", rs_json_number(is_known ? t->leak.auc_age : NAN), "warns_time",
@@ -168,8 +168,8 @@ json_t *rs_train_report_json(const char *model_path, const struct rs_training *t
         "{s:s, s:o, s:I, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:f, s:f, s:f, s:b}", "model", model_path, "digest",
         rs_json_digest(rs_model_digest(m)), "horizon_s", (json_int_t)m->meta.horizon_s, "features",
         (int)m->program.n_steps, "features_tried", (int)t->n_tried, "cohorts", (int)m->program.n_cohorts, "validation",
-        validation_json(t), "candidates", candidates_json(&t->selection), "pooling", strengths_json(&t->crossfit), "leak",
-        leak_json(t), "calibration", rs_calibration_name(m->calibrator.kind), "calibration_a", m->calibrator.a,
+        validation_json(t), "candidates", candidates_json(&t->selection), "pooling", strengths_json(&t->crossfit),
+        "leak", leak_json(t), "calibration", rs_calibration_name(m->calibrator.kind), "calibration_a", m->calibrator.a,
         "calibration_b", m->calibrator.b, "threshold", m->meta.threshold, "converged", t->fit.has_converged);
     json_t *data = data_json(t);
     if (!root || !data || json_object_update_new(root, data) < 0) {
