@@ -3,8 +3,7 @@
  */
 #include "models/score.h"
 
-#include <pthread.h>
-
+#include "common/parallel.h"
 #include "models/exp.h"
 #include "models/tables.h"
 
@@ -103,7 +102,6 @@ struct batch {
     const uint32_t *cohort; /* NULL: 0 */
     bool has_risk;          /* else z */
     double *out;
-    size_t next; /* row of the next piece */
 };
 
 /* Decision values of the rows of one piece; runs of rows with the same cohort go together. */
@@ -143,29 +141,12 @@ static void score_piece(const struct batch *b, size_t from, size_t n)
         b->out[i] = rs_calibrate(c, b->out[i]);
 }
 
-static void *score_pieces(void *arg)
+static void score_task(void *arg, size_t task, unsigned worker)
 {
-    struct batch *b = arg;
-    for (;;) {
-        size_t from = __atomic_fetch_add(&b->next, SCORE_PIECE, __ATOMIC_RELAXED);
-        if (from >= b->n)
-            return NULL;
-        score_piece(b, from, RS_MIN(SCORE_PIECE, b->n - from));
-    }
-}
-
-#define THREADS_MAX 256
-
-/* What no thread could be started for, this one does itself. */
-static void run_batch(struct batch *b, unsigned n_threads)
-{
-    pthread_t threads[THREADS_MAX];
-    size_t wanted = RS_MIN(RS_MIN((size_t)n_threads, (size_t)THREADS_MAX), b->n / SCORE_PIECE + 1), n = 0;
-    while (n + 1 < wanted && pthread_create(&threads[n], NULL, score_pieces, b) == 0)
-        n++;
-    score_pieces(b);
-    for (size_t i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
+    const struct batch *b = arg;
+    size_t from = task * SCORE_PIECE;
+    (void)worker;
+    score_piece(b, from, RS_MIN(SCORE_PIECE, b->n - from));
 }
 
 static enum rs_status score_batch(struct batch *b, unsigned n_threads)
@@ -173,7 +154,7 @@ static enum rs_status score_batch(struct batch *b, unsigned n_threads)
     for (size_t i = 0; b->cohort && i < b->n; i++)
         if (b->cohort[i] >= b->m->program.n_cohorts)
             return RS_EINVAL;
-    run_batch(b, n_threads);
+    rs_parallel(RS_MAX(n_threads, 1), (b->n + SCORE_PIECE - 1) / SCORE_PIECE, score_task, b);
     return RS_OK;
 }
 

@@ -134,7 +134,7 @@ static void push_readings(const struct rs_program_layout *l, void *state, int64_
     for (uint32_t i = 0; i < l->n_times; i++)
         times[i] = isfinite(values[l->timed[i].signal]) ? time : times[i];
     for (uint32_t i = 0; i < l->n_lacks; i++)
-        lacks[i] = isfinite(values[l->watched[i]]) ? 0 : 1;
+        lacks[i] = (uint8_t)!isfinite(values[l->watched[i]]);
     if (l->is_plain)
         for (uint32_t i = 0; i < l->n_values; i++)
             value[i] = isfinite(values[i]) ? values[i] : value[i];

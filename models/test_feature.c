@@ -22,6 +22,7 @@ struct fixture {
     struct rs_attr attrs[2];
     struct rs_window windows[2];
     struct rs_cohort cohorts[3];
+    char *events[2];
     struct rs_program p;
 };
 
@@ -31,6 +32,7 @@ static void build(struct fixture *f, const struct rs_step *steps, uint32_t n)
         .signals = { { "temp_c", "Cel", RS_GAUGE }, { "errors", "", RS_COUNTER } },
         .values = { "A", "B", "C" },
         .windows = { { DAY, 7 }, { 3600, 2 } },
+        .events = { "failure", "event/reboot" },
         .cohorts = { { 0, 0, 0, "all" }, { 0, 0, 1, "model=B" }, { 1, 0, 1, "model=B again" } },
     };
     f->attrs[0] = (struct rs_attr){ .name = "model", .values = f->values, .n_values = 3 };
@@ -44,6 +46,8 @@ static void build(struct fixture *f, const struct rs_step *steps, uint32_t n)
         .n_windows = 2,
         .cohorts = f->cohorts,
         .n_cohorts = 3,
+        .events = f->events,
+        .n_events = 2,
         .n_steps = n,
     };
     f->p.steps = malloc(n * sizeof *steps);
@@ -237,6 +241,13 @@ static const struct rs_step every_step[] = {
     { .op = RS_STEP_ONEHOT, .arg = 0, .value = 1 },
     { .op = RS_STEP_NUMBER, .arg = 1 },
     { .op = RS_STEP_COHORT, .arg = 1 },
+    { .op = RS_STEP_ABOVE, .arg = 1, .knot = 3.5f },
+    { .op = RS_STEP_GREATER, .arg = 0, .knot = -2 },
+    { .op = RS_STEP_PRODUCT, .arg = 0, .value = 15 },
+    { .op = RS_STEP_EVENTS, .transform = RS_LOG1P, .arg = 0, .window = 0 },
+    { .op = RS_STEP_SINCE_EVENT, .arg = 1, .impute = 4.5f },
+    { .op = RS_STEP_RATE, .arg = 0, .window = 1 },
+    { .op = RS_STEP_EVENTS, .arg = 1, .window = 1 },
 };
 
 /* A history with gaps, missing readings and a counter that restarts; the same on each call. */
@@ -271,13 +282,20 @@ static void test_round_trip_at_every_prefix(void **unused)
     rs_autofree void *state = malloc(size), *loaded = malloc(size);
     for (size_t cut = 0; cut <= N; cut++) {
         rs_state_init(&f.p, state);
-        for (size_t i = 0; i < cut; i++)
+        for (size_t i = 0; i < cut; i++) {
+            if (i % 3 == 0)
+                assert_int_equal(rs_state_event(&f.p, state, (uint32_t)i % 2, samples[i].time), RS_OK);
             assert_int_equal(rs_state_push(&f.p, state, samples[i].time, samples[i].values), RS_OK);
+        }
         memcpy(loaded, state, size);
         if (rs_state_check(&f.p, loaded, size, &err) != RS_OK)
             fail_msg("after %zu samples: %s", cut, err.msg);
         for (size_t i = cut; i < N; i++) {
             float x[D], y[D];
+            if (i % 3 == 0) {
+                rs_state_event(&f.p, state, (uint32_t)i % 2, samples[i].time);
+                rs_state_event(&f.p, loaded, (uint32_t)i % 2, samples[i].time);
+            }
             rs_state_push(&f.p, state, samples[i].time, samples[i].values);
             rs_state_push(&f.p, loaded, samples[i].time, samples[i].values);
             rs_state_features(&f.p, state, attrs_b, x);
@@ -412,6 +430,10 @@ static void test_finish_refuses(void **unused)
         { { .op = RS_STEP_NUMBER, .arg = 0 }, "step 0: no such numeric attribute" },
         { { .op = RS_STEP_COHORT, .arg = 3 }, "step 0: no such cohort" },
         { { .op = RS_STEP_AGE, .arg = 1 }, "step 0: an age has no argument" },
+        { { .op = RS_STEP_ABOVE, .arg = 0 }, "step 0: it is derived from a step that does not come before it" },
+        { { .op = RS_STEP_EVENTS, .arg = 2 }, "step 0: no such kind of event" },
+        { { .op = RS_STEP_GREATER, .knot = INFINITY }, "step 0: its knot is not finite" },
+        { { .op = RS_STEP_VALUE, .knot = 1 }, "step 0: it has a knot but its operation has none" },
     };
     for (size_t i = 0; i < RS_LEN(cases); i++) {
         struct fixture f;
@@ -471,6 +493,102 @@ static void test_finish_refuses_parts(void **unused)
     refuses(wide_window, "window 1: 1 to 63 buckets needed");
 }
 
+static void test_derived_steps(void **unused)
+{
+    (void)unused;
+    static const struct rs_step steps[] = {
+        { .op = RS_STEP_VALUE, .arg = 0 },
+        { .op = RS_STEP_ABOVE, .arg = 0, .knot = 2.25f },
+        { .op = RS_STEP_GREATER, .arg = 1, .knot = 0.5f },
+        { .op = RS_STEP_PRODUCT, .arg = 1, .value = 0 },
+        { .op = RS_STEP_ABOVE, .arg = 3, .knot = -1 },
+    };
+    struct fixture f;
+    float x[RS_LEN(steps)], values[N_SIGNALS] = { 3.5f, 0 };
+    build(&f, steps, RS_LEN(steps));
+    finish(&f);
+    rs_autofree void *state = malloc(rs_program_state_size(&f.p));
+    rs_state_init(&f.p, state);
+    assert_int_equal(rs_state_push(&f.p, state, 1000, values), RS_OK);
+    rs_state_features(&f.p, state, attrs_b, x);
+    assert_true(x[1] == 1.25f && x[2] == 1 && x[3] == 4.375f && x[4] == 5.375f); /* 3.5 - 2.25; 1.25 * 3.5 */
+    values[0] = 2;
+    assert_int_equal(rs_state_push(&f.p, state, 2000, values), RS_OK);
+    rs_state_features(&f.p, state, attrs_b, x);
+    assert_true(x[1] == 0 && x[2] == 0 && x[3] == 0 && x[4] == 1);
+    done(&f);
+}
+
+/* Events of a window of 2 h before the sample's own hour, and the days since the newest. */
+static void test_events(void **unused)
+{
+    (void)unused;
+    static const struct rs_step steps[] = {
+        { .op = RS_STEP_EVENTS, .arg = 1, .window = 1 },
+        { .op = RS_STEP_SINCE_EVENT, .arg = 1, .impute = 9 },
+        { .op = RS_STEP_EVENTS, .arg = 0, .window = 0, .transform = RS_LOG1P },
+    };
+    static const struct {
+        int64_t event[2], sample; /* of kind 1; 0: none */
+        float n, since_s;         /* < 0: none so far */
+    } cases[] = {
+        { { 0, 0 }, 3600, 0, -1 },     { { 3700, 3700 }, 3800, 2, 100 }, { { 7300, 0 }, 7300, 3, 0 },
+        { { 0, 0 }, 14399, 3, 7099 },  { { 0, 0 }, 14400, 1, 7100 },     { { 90000, 0 }, 50000, 0, 42700 },
+        { { 0, 0 }, 89999, 0, 82699 }, /* the event came in early: not seen by samples before its hour... */
+        { { 0, 0 }, 90001, 1, 1 },
+    };
+    struct fixture f;
+    float x[RS_LEN(steps)], values[N_SIGNALS] = { 1, 1 };
+    build(&f, steps, RS_LEN(steps));
+    finish(&f);
+    rs_autofree void *state = malloc(rs_program_state_size(&f.p));
+    rs_state_init(&f.p, state);
+    for (size_t i = 0; i < RS_LEN(cases); i++) {
+        for (size_t k = 0; k < 2; k++)
+            if (cases[i].event[k])
+                assert_int_equal(rs_state_event(&f.p, state, 1, cases[i].event[k]), RS_OK);
+        assert_int_equal(rs_state_push(&f.p, state, cases[i].sample, values), RS_OK);
+        rs_state_features(&f.p, state, attrs_b, x);
+        assert_true(x[0] == cases[i].n);
+        assert_true(x[1] == (cases[i].since_s < 0 ? 9 : (float)log1p((double)cases[i].since_s / (double)DAY)));
+        assert_true(x[2] == 0);
+    }
+    assert_int_equal(rs_state_event(&f.p, state, 1, 89999), RS_ESTALE);
+    assert_int_equal(rs_state_event(&f.p, state, 2, 99999), RS_EINVAL);
+    assert_int_equal(rs_state_event(&f.p, state, 0, RS_STEP_TIME_MAX + 1), RS_EDOMAIN);
+    assert_int_equal(rs_state_check(&f.p, state, rs_program_state_size(&f.p), NULL), RS_OK);
+    done(&f);
+}
+
+/* What a fleet of the usual size must hold in memory: 40 signals, each with its value and its change over 7 days. */
+static void test_state_is_small(void **unused)
+{
+    (void)unused;
+    struct rs_signal signals[40];
+    char names[40][8];
+    struct rs_step steps[80];
+    struct rs_window week = { DAY, 7 };
+    struct rs_cohort all = { .name = "all" };
+    for (uint32_t i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        signals[i] = (struct rs_signal){ names[i], "", RS_COUNTER };
+        steps[i] = (struct rs_step){ .op = RS_STEP_VALUE, .arg = i };
+        steps[40 + i] = (struct rs_step){ .op = RS_STEP_DELTA, .arg = i };
+    }
+    struct rs_program p = { .signals = signals,
+                            .n_signals = 40,
+                            .windows = &week,
+                            .n_windows = 1,
+                            .cohorts = &all,
+                            .n_cohorts = 1,
+                            .steps = steps,
+                            .n_steps = 80 };
+    assert_int_equal(rs_program_finish(&p, NULL), RS_OK);
+    assert_int_equal(rs_program_state_size(&p), 24 + 40 * 4 + 40 * 8 * 4); /* head, values, eight buckets of each */
+    struct rs_program owned = { .layout = p.layout };
+    rs_program_clear(&owned);
+}
+
 static void test_names(void **unused)
 {
     (void)unused;
@@ -490,6 +608,13 @@ static void test_names(void **unused)
         "model=B",
         "bytes",
         "model=B",
+        "(log1p(errors)-3.5)+",
+        "temp_c>-2",
+        "temp_c * (log1p(errors)-3.5)+",
+        "log1p(events[7d](failure))",
+        "since(event/reboot)",
+        "rate[2h](temp_c)",
+        "events[2h](event/reboot)",
     };
     struct fixture f;
     char buf[64];
@@ -520,6 +645,14 @@ static void test_binding_and_cohorts(void **unused)
     struct rs_attr_value a[2] = { c, number };
     assert_int_equal(rs_program_cohort(&f.p, attrs_b), 2); /* the deepest */
     assert_int_equal(rs_program_cohort(&f.p, a), 0);
+    uint32_t attr = 7;
+    assert_false(rs_program_fallback(&f.p, a, &attr));
+    assert_int_equal(attr, 7);
+    a[0] = empty; /* missing is not unknown */
+    assert_false(rs_program_fallback(&f.p, a, NULL));
+    a[0] = none;
+    assert_true(rs_program_fallback(&f.p, a, &attr));
+    assert_int_equal(attr, 0);
     done(&f);
 }
 
@@ -537,6 +670,9 @@ int main(void)
         cmocka_unit_test(test_state_check_refuses),
         cmocka_unit_test(test_finish_refuses),
         cmocka_unit_test(test_finish_refuses_parts),
+        cmocka_unit_test(test_derived_steps),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_state_is_small),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_binding_and_cohorts),
     };
