@@ -1,82 +1,94 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Newton's method with backtracking for L2-penalised linear classifiers. A pass over the rows yields gradient and
- * Hessian; the line search then needs only the products with the step, one number a row. */
+/* Newton's method with a line search for linear classifiers (math.md L5 to L8). A large problem is first fitted on
+ * samples of it, and its Hessian is that of a sample too; whenever such a step does not do what it should, the model is
+ * made from all rows, and at last in double. The gradient is always that of all rows. */
 #include "predictor/solver.h"
 
-#include <gsl/gsl_blas.h>
 #include <gsl/gsl_errno.h>
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 
 #include "common/cli.h"
+#include "common/parallel.h"
+#include "predictor/fit.h"
 
-#define BLOCK 8        /* rows that the Hessian takes at once */
-#define FLUSH_ROWS 512 /* rows summed in float before they join the double sum */
-#define LANES 8        /* columns are padded to a multiple, so that inner loops have no rest */
+#define GROUPS_MAX 16
+#define GROUP_CELLS_MAX ((size_t)1 << 22)
+#define STRIPES_MAX 256
 #define ARMIJO 1e-4
-#define MAX_HALVINGS 40
-#define DECREMENT 1e-3 /* of rel_gradient */
-
-struct rs_solver {
-    size_t n_max, d, width; /* width: d + 1 padded */
-    double *z, *dz;         /* n_max: w . x and step . x */
-    double *trial;          /* width */
-    float *block;           /* BLOCK x width */
-    float *part;            /* width x width: lower triangle of the Hessian, rows since the last flush */
-    double *sum;            /* width x width */
-    gsl_matrix *hessian;    /* d + 1 square */
-    gsl_vector *gradient, *step;
-    float scale[BLOCK];
-    size_t n_block, n_unflushed;
-};
+#define TRIES_MAX 30
+#define SLOPE_LEFT 0.9 /* of the slope, where f cannot tell any more */
+#define NOISE_FLOAT 3e-8
+#define NOISE_DOUBLE 2e-16
+#define DECREMENT 1e-2 /* times rel_gradient: expected excess of f over the optimum, in f */
+#define FRESH 0.15     /* a model that shrinks the decrement's root to this is kept */
+#define SLOW 0.6       /* one that does not to this is not trusted for long */
+#define SLOW_STEPS_MAX 2
+#define PILOT_DECREMENT 0.05 /* a column: below what the sample itself is worth */
+#define PILOT_STEPS_MAX 40
+#define PILOT_NEST 8 /* the first sample is this part of the second */
+#define DRAW_SHARE 0.75
 
 void rs_solver_free(rs_solver *ws)
 {
     if (!ws)
         return;
-    free(ws->z);
-    free(ws->dz);
-    free(ws->trial);
-    free(ws->block);
-    free(ws->part);
-    free(ws->sum);
-    gsl_matrix_free(ws->hessian);
-    gsl_vector_free(ws->gradient);
-    gsl_vector_free(ws->step);
+    rs_sample_clear(&ws->sample);
+    free(ws->stripes);
+    free(ws->sums);
+    free(ws->groups);
+    free(ws->scratch);
+    free(ws->h);
+    free(ws->factor);
+    free(ws->vectors);
     free(ws);
 }
 
-enum rs_status rs_solver_new(size_t n_max, size_t d, rs_solver **out, struct rs_error *err)
+/* Hands out the vectors of d + 1. */
+static enum rs_status make_vectors(rs_solver *ws, struct rs_error *err)
 {
-    if (d > RS_SOLVER_FEATURES_MAX)
-        return rs_error_set(err, RS_EUNSUPPORTED, "%zu features, at most %d: leave out signals or attributes", d,
+    double **all[] = { &ws->l1,      &ws->l2,   &ws->step, &ws->trial_step, &ws->inverse, &ws->scale,
+                       &ws->product, &ws->at.w, &ws->at.g, &ws->trial.w,    &ws->trial.g };
+    size_t n = ws->d_max + 1, k = 0;
+    ws->vectors = rs_alloc((RS_LEN(all) + 2 * RS_PAIRS) * n, sizeof *ws->vectors);
+    if (!ws->vectors)
+        return rs_error_set(err, RS_ENOMEM, "fit of %zu features", ws->d_max);
+    for (; k < RS_LEN(all); k++)
+        *all[k] = ws->vectors + k * n;
+    for (size_t i = 0; i < RS_PAIRS; i++) {
+        ws->pair_s[i] = ws->vectors + k++ * n;
+        ws->pair_y[i] = ws->vectors + k++ * n;
+    }
+    return RS_OK;
+}
+
+enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct rs_error *err)
+{
+    if (d_max > RS_SOLVER_FEATURES_MAX)
+        return rs_error_set(err, RS_EUNSUPPORTED, "%zu features, at most %d: leave out signals or attributes", d_max,
                             RS_SOLVER_FEATURES_MAX);
     gsl_set_error_handler_off();
     RS_AUTO(rs_solver) *ws = rs_alloc(1, sizeof *ws);
     if (!ws)
         return rs_error_set(err, RS_ENOMEM, "fit");
+    size_t n = d_max + 1;
     ws->n_max = n_max;
-    ws->d = d;
-    ws->width = (d + 1 + LANES - 1) / LANES * LANES;
-    ws->z = rs_alloc(n_max, sizeof *ws->z);
-    ws->dz = rs_alloc(n_max, sizeof *ws->dz);
-    ws->trial = rs_alloc(ws->width, sizeof *ws->trial);
-    ws->block = rs_alloc(BLOCK * ws->width, sizeof *ws->block);
-    ws->part = rs_alloc(ws->width * ws->width, sizeof *ws->part);
-    ws->sum = rs_alloc(ws->width * ws->width, sizeof *ws->sum);
-    ws->hessian = gsl_matrix_alloc(d + 1, d + 1);
-    ws->gradient = gsl_vector_alloc(d + 1);
-    ws->step = gsl_vector_alloc(d + 1);
-    if (!ws->z || !ws->dz || !ws->trial || !ws->block || !ws->part || !ws->sum || !ws->hessian || !ws->gradient ||
-        !ws->step)
-        return rs_error_set(err, RS_ENOMEM, "fit of %zu rows by %zu features", n_max, d);
+    ws->d_max = d_max;
+    ws->width = rs_pass_width(d_max);
+    ws->n_groups_max = RS_MAX(RS_MIN(GROUP_CELLS_MAX / (ws->width * ws->width), (size_t)GROUPS_MAX), (size_t)1);
+    ws->stripes = rs_alloc(STRIPES_MAX * rs_sum_len(d_max), sizeof *ws->stripes);
+    ws->sums = rs_alloc(rs_sum_len(d_max) + RS_FLAGS, sizeof *ws->sums);
+    ws->groups = rs_alloc(ws->n_groups_max * ws->width * ws->width, sizeof *ws->groups);
+    ws->h = rs_alloc(n * n, sizeof *ws->h);
+    ws->factor = rs_alloc(n * n, sizeof *ws->factor);
+    if (!ws->stripes || !ws->sums || !ws->groups || !ws->h || !ws->factor)
+        return rs_error_set(err, RS_ENOMEM, "fit of %zu features", d_max);
+    enum rs_status st = make_vectors(ws, err);
+    if (st == RS_OK)
+        st = rs_sample_init(&ws->sample, n_max, d_max, err);
+    if (st < 0)
+        return st;
     *out = rs_take(ws);
     return RS_OK;
-}
-
-static size_t row_of(const struct rs_problem *p, size_t i)
-{
-    return p->rows ? p->rows[i] : i;
 }
 
 double rs_linear_z(const double *w, const float *x, size_t d)
@@ -95,232 +107,329 @@ double rs_linear_z(const double *w, const float *x, size_t d)
     return (a + b) + (c + e);
 }
 
-static double softplus(double z) /* math.md L3: log(1 + e^z), finite for every finite z */
+static void swap_points(rs_solver *ws)
 {
-    return z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
+    struct rs_point t = ws->at;
+    ws->at = ws->trial;
+    ws->trial = t;
 }
 
-static double loss_of(enum rs_learner learner, double margin)
+/* What f and its derivative say of ws->trial, t of the step away. Where the change of f drowns in rounding, the
+ * derivative decides. */
+static bool is_lower(const struct rs_fit *f, double t, double slope)
 {
-    if (learner == RS_LOGISTIC) /* math.md L1: log(1 + exp(-s z)) */
-        return softplus(-margin);
-    double gap = 1 - margin; /* math.md L2: max(0, 1 - s z)^2 */
-    return gap > 0 ? gap * gap : 0;
-}
-
-/* First and second derivative of the loss by the margin. */
-static void slopes_of(enum rs_learner learner, double margin, double *first, double *second)
-{
-    if (learner == RS_LOGISTIC) {
-        double q = 1 / (1 + exp(margin));
-        *first = -q;
-        *second = q * (1 - q);
-        return;
-    }
-    double gap = 1 - margin;
-    *first = gap > 0 ? -2 * gap : 0;
-    *second = gap > 0 ? 2 : 0;
-}
-
-static double weight_of(const struct rs_problem *p, size_t r)
-{
-    return (p->y[r] ? p->weight_positive : p->weight_negative) * (p->row_weight ? (double)p->row_weight[r] : 1.0);
-}
-
-static double penalty_of(const struct rs_problem *p, const struct rs_fit_options *opt, size_t j)
-{
-    if (j == p->d)
-        return opt->bias == RS_BIAS_FREE ? 0 : 1;
-    return p->penalty ? p->penalty[j] : 1;
-}
-
-static double objective(const rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt,
-                        const double *w, double t)
-{
-    double loss = 0, penalty = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        size_t r = row_of(p, i);
-        double z = ws->z[i] + t * ws->dz[i];
-        loss += weight_of(p, r) * loss_of(opt->learner, p->y[r] ? z : -z);
-    }
-    for (size_t j = 0; j <= p->d; j++)
-        penalty += penalty_of(p, opt, j) * w[j] * w[j];
-    return penalty / 2 + opt->C * loss;
-}
-
-/* part += sum over the block of scale x x', lower triangle in strips of LANES columns. Elements keep their own order of
- * additions, so the wider instructions of newer processors change no bit. */
-static inline __attribute__((always_inline)) void add_block(float *restrict part, const float *restrict block,
-                                                            const float *restrict scale, size_t width)
-{
-    for (size_t j = 0; j < width; j++) {
-        float c[BLOCK];
-        for (size_t b = 0; b < BLOCK; b++)
-            c[b] = scale[b] * block[b * width + j];
-        float *restrict row = part + j * width;
-        for (size_t k = 0; k <= j; k += LANES)
-            for (size_t lane = k; lane < k + LANES; lane++) {
-                float s = row[lane];
-                for (size_t b = 0; b < BLOCK; b++)
-                    s += c[b] * block[b * width + lane];
-                row[lane] = s;
-            }
-    }
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static void add_block_avx2(float *part, const float *block, const float *scale,
-                                                           size_t width)
-{
-    add_block(part, block, scale, width);
-}
-#endif
-
-static void add_block_plain(float *part, const float *block, const float *scale, size_t width)
-{
-    add_block(part, block, scale, width);
-}
-
-static void flush_part(rs_solver *ws)
-{
-    for (size_t j = 0; j <= ws->d; j++)
-        for (size_t k = 0; k <= j; k++) {
-            ws->sum[j * ws->width + k] += (double)ws->part[j * ws->width + k];
-            ws->part[j * ws->width + k] = 0;
-        }
-    ws->n_unflushed = 0;
-}
-
-static void close_block(rs_solver *ws)
-{
-    for (size_t b = ws->n_block; b < BLOCK; b++)
-        ws->scale[b] = 0;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
-        add_block_avx2(ws->part, ws->block, ws->scale, ws->width);
-    else
-#endif
-        add_block_plain(ws->part, ws->block, ws->scale, ws->width);
-    ws->n_unflushed += ws->n_block;
-    ws->n_block = 0;
-    if (ws->n_unflushed >= FLUSH_ROWS)
-        flush_part(ws);
-}
-
-static void add_hessian_row(rs_solver *ws, const float *x, double h)
-{
-    float *to = ws->block + ws->n_block * ws->width;
-    memcpy(to, x, ws->d * sizeof *x);
-    to[ws->d] = 1;
-    ws->scale[ws->n_block++] = (float)h;
-    if (ws->n_block == BLOCK)
-        close_block(ws);
-}
-
-/* Sets gradient and Hessian at w, of whose products with the rows z holds. */
-static void derive(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, const double *w)
-{
-    size_t d = p->d;
-    double *g = ws->trial;
-    memset(g, 0, ws->width * sizeof *g);
-    memset(ws->part, 0, ws->width * ws->width * sizeof *ws->part);
-    memset(ws->sum, 0, ws->width * ws->width * sizeof *ws->sum);
-    for (size_t i = 0; i < p->n; i++) {
-        size_t r = row_of(p, i);
-        double s = p->y[r] ? 1 : -1, first, second;
-        double c = opt->C * weight_of(p, r);
-        slopes_of(opt->learner, s * ws->z[i], &first, &second);
-        if (first == 0 && second == 0)
-            continue;
-        const float *x = p->x + r * p->stride;
-        double slope = c * s * first;
-        for (size_t j = 0; j < d; j++)
-            g[j] += slope * (double)x[j];
-        g[d] += slope;
-        add_hessian_row(ws, x, c * second);
-    }
-    close_block(ws);
-    flush_part(ws);
-    for (size_t j = 0; j <= d; j++) {
-        gsl_vector_set(ws->gradient, j, g[j] + penalty_of(p, opt, j) * w[j]);
-        for (size_t k = 0; k <= j; k++)
-            gsl_matrix_set(ws->hessian, j, k, ws->sum[j * ws->width + k]);
-        /* the penalty; a trace of it on the intercept keeps a problem with no active row solvable */
-        double *diagonal = gsl_matrix_ptr(ws->hessian, j, j);
-        *diagonal += penalty_of(p, opt, j) + 1e-9 * (1 + *diagonal);
-    }
-    if (opt->bias != RS_BIAS_NONE)
-        return;
-    gsl_vector_set(ws->gradient, d, 0);
-    for (size_t k = 0; k <= d; k++)
-        gsl_matrix_set(ws->hessian, d, k, k == d);
-}
-
-/* Solves H step = -gradient; returns the slope gradient . step, which is negative, or NaN where H is not positive. */
-static double solve(rs_solver *ws)
-{
-    if (gsl_linalg_cholesky_decomp1(ws->hessian) != GSL_SUCCESS)
-        return NAN;
-    gsl_vector_memcpy(ws->step, ws->gradient);
-    gsl_vector_scale(ws->step, -1);
-    gsl_linalg_cholesky_svx(ws->hessian, ws->step);
-    double slope;
-    gsl_blas_ddot(ws->gradient, ws->step, &slope);
-    return slope;
-}
-
-static void multiply(const struct rs_problem *p, const double *w, double *out)
-{
-    for (size_t i = 0; i < p->n; i++)
-        out[i] = rs_linear_z(w, p->x + row_of(p, i) * p->stride, p->d);
-}
-
-/* Backtracking (Armijo) along the step; moves w and z. False where no step length lowers f. */
-static bool search(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w, double slope,
-                   double *f)
-{
-    double t = 1;
-    for (int k = 0; k < MAX_HALVINGS; k++, t /= 2) {
-        for (size_t j = 0; j <= p->d; j++)
-            ws->trial[j] = w[j] + t * gsl_vector_get(ws->step, j);
-        double next = objective(ws, p, opt, ws->trial, t);
-        if (next > *f + ARMIJO * t * slope)
-            continue;
-        for (size_t i = 0; i < p->n; i++)
-            ws->z[i] += t * ws->dz[i];
-        memcpy(w, ws->trial, (p->d + 1) * sizeof *w);
-        *f = next;
+    const rs_solver *ws = f->ws;
+    double gain = ws->trial.f - ws->at.f, noise = (f->is_double ? 1e-13 : 3e-7) * fabs(ws->at.f), derivative = 0;
+    if (gain <= ARMIJO * t * slope && gain < 0)
         return true;
+    if (!(fabs(gain) <= noise))
+        return false;
+    for (size_t j = 0; j <= f->p.d; j++) {
+        double w = ws->trial.w[j], v = ws->step[j];
+        derivative += ws->trial.g[j] * v + ws->l1[j] * (w > 0 ? v : w < 0 ? -v : fabs(v));
     }
-    return false;
+    return fabs(derivative) <= SLOPE_LEFT * fabs(slope);
+}
+
+/* Moves ws->at along the step; *out_t is how far, 0 where nothing lowers f. */
+static enum rs_status search(struct rs_fit *f, double slope, double *out_t)
+{
+    rs_solver *ws = f->ws;
+    size_t n = f->p.d + 1;
+    double t = 1;
+    for (int k = 0; k < TRIES_MAX; k++) {
+        for (size_t j = 0; j < n; j++) {
+            double w = ws->at.w[j] + t * ws->step[j];
+            bool vanishes = ws->l1[j] > 0 && t == 1 && fabs(w) <= 1e-15 * fabs(ws->at.w[j]);
+            ws->trial.w[j] = vanishes ? 0 : w; /* math.md L4: exactly */
+        }
+        enum rs_status st = rs_fit_evaluate(f, &ws->trial, false, 0);
+        if (st < 0)
+            return st;
+        if (is_lower(f, t, slope)) {
+            rs_fit_remember(f, &ws->at, &ws->trial);
+            swap_points(ws);
+            *out_t = t;
+            return RS_OK;
+        }
+        double rise = ws->trial.f - ws->at.f - t * slope, next = -slope * t * t / (2 * rise);
+        t = isfinite(next) ? RS_MIN(RS_MAX(next, 0.1 * t), 0.5 * t) : 0.1 * t;
+    }
+    *out_t = 0;
+    return RS_OK;
+}
+
+/* |gradient| that can and need be reached in the precision at hand (math.md L7). */
+static double goal_of(const struct rs_fit *f)
+{
+    double noise = f->terms_norm * (f->is_double ? NOISE_DOUBLE : NOISE_FLOAT);
+    return RS_MAX(f->opt->rel_gradient * f->start_norm, noise);
+}
+
+static bool needs_double(const struct rs_fit *f)
+{
+    return !f->is_double && f->opt->rel_gradient * f->start_norm < f->terms_norm * NOISE_FLOAT;
+}
+
+static enum rs_status build_model(struct rs_fit *f)
+{
+    struct rs_problem rows = f->p;
+    if (f->curvature == RS_CURVATURE_SAMPLE)
+        rows = rs_sample_problem(&f->ws->sample, &f->p);
+    return rs_fit_hessian(f, &rows, f->ws->at.w);
+}
+
+/* How the steps went: by it models are refreshed and made more exact. */
+struct course {
+    double root, last; /* of the decrement now, and before the last step */
+    unsigned n_slow;
+    bool was_full; /* the last step was taken whole */
+};
+
+static void judge(struct rs_fit *f, struct course *c)
+{
+    bool is_slow = c->last > 0 && c->was_full && c->root > SLOW * c->last;
+    c->n_slow = is_slow ? c->n_slow + 1 : 0;
+    if (c->n_slow <= SLOW_STEPS_MAX || f->curvature == RS_CURVATURE_DOUBLE)
+        return;
+    f->curvature++;
+    f->has_factor = false;
+    f->n_pairs = 0;
+    c->n_slow = 0;
+}
+
+/* Fresh step at ws->at. A model that has served well is used again. */
+static enum rs_status make_step(struct rs_fit *f, struct course *c, double *slope)
+{
+    bool refresh = !f->has_factor;
+    enum rs_status st = RS_OK;
+    if (!refresh) {
+        st = rs_fit_step(f, false, slope);
+        c->root = sqrt(RS_MAX(-*slope, 0.0));
+        judge(f, c);
+        refresh = !f->has_factor || (c->root > FRESH * c->last && f->ws->at.kkt > goal_of(f));
+    }
+    if (st < 0 || !refresh)
+        return st;
+    st = build_model(f);
+    if (st == RS_OK)
+        st = rs_fit_step(f, true, slope);
+    f->has_factor = st == RS_OK;
+    c->root = sqrt(RS_MAX(-*slope, 0.0));
+    return st;
+}
+
+/* The loop. Leaves ws->at at the last point. */
+static enum rs_status minimise(struct rs_fit *f, unsigned max_steps, bool is_pilot, struct rs_fit_report *out)
+{
+    rs_solver *ws = f->ws;
+    struct course course = { 0 };
+    double t = 1, slope = 0;
+    for (unsigned step = 0;; step++) {
+        enum rs_status st = make_step(f, &course, &slope);
+        if (st < 0)
+            return st;
+        if (is_pilot && (-slope <= PILOT_DECREMENT * (double)(f->p.d + 1) || step == max_steps))
+            return RS_OK;
+        bool is_settled = ws->at.kkt <= goal_of(f) && -slope / 2 <= DECREMENT * f->opt->rel_gradient * ws->at.f;
+        if ((is_settled || !(slope < 0)) && !needs_double(f)) {
+            out->has_converged = is_settled;
+            return RS_OK;
+        }
+        if (step == max_steps)
+            return RS_OK;
+        t = 0;
+        if (!is_settled && slope < 0)
+            st = search(f, slope, &t);
+        if (st < 0)
+            return st;
+        if (t > 0) {
+            out->iterations++;
+        } else if (!is_pilot && !f->is_double) {
+            f->is_double = true; /* what float can tell is used up */
+            st = rs_fit_evaluate(f, &ws->at, true, 0);
+            if (st < 0)
+                return st;
+        } else if (f->curvature < RS_CURVATURE_DOUBLE) {
+            f->curvature++;
+            f->has_factor = false;
+        } else {
+            return RS_OK; /* no lower f to be had */
+        }
+        course.last = t > 0 ? course.root : 0;
+        course.was_full = t == 1;
+    }
+}
+
+static enum rs_status check(const rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt,
+                            struct rs_error *err)
+{
+    if (p->d > ws->d_max || p->n > ws->n_max || p->stride < p->d)
+        return rs_error_set(err, RS_ESHAPE, "fit of %zu rows by %zu features in a workspace of %zu by %zu", p->n, p->d,
+                            ws->n_max, ws->d_max);
+    if (!(opt->C > 0) || !isfinite(opt->C) || !(opt->l1_ratio >= 0 && opt->l1_ratio <= 1))
+        return rs_error_set(err, RS_EINVAL, "fit with C = %g, l1_ratio = %g: C > 0 and a ratio from 0 to 1 needed",
+                            opt->C, opt->l1_ratio);
+    if (opt->learner != RS_LOGISTIC && (opt->learner != RS_LINEAR_SVM || opt->l1_ratio > 0))
+        return rs_error_set(err, RS_EUNSUPPORTED, "elastic net: logistic regression only");
+    return RS_OK;
+}
+
+static void set_penalties(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt)
+{
+    for (size_t j = 0; j <= p->d; j++) {
+        double by = j == p->d ? opt->bias == RS_BIAS_PENALISED : p->penalty ? p->penalty[j] : 1;
+        ws->l1[j] = opt->l1_ratio * by;
+        ws->l2[j] = (1 - opt->l1_ratio) * by;
+    }
+}
+
+/* Rows of each class, and their weights, over all processes. */
+struct classes {
+    double n[2], weight[2];
+};
+
+static enum rs_status count_classes(const struct rs_problem *p, const struct rs_fit_options *opt, struct classes *out,
+                                    struct rs_error *err)
+{
+    double sums[4] = { 0 };
+    if (!p->rows && !p->row_weight) {
+        size_t n_positive = 0;
+        for (size_t i = 0; i < p->n; i++)
+            n_positive += p->y[i];
+        sums[1] = sums[3] = (double)n_positive;
+        sums[0] = sums[2] = (double)(p->n - n_positive);
+    } else {
+        for (size_t i = 0; i < p->n; i++) {
+            size_t row = p->rows ? p->rows[i] : i;
+            sums[p->y[row]]++;
+            sums[2 + p->y[row]] += p->row_weight ? (double)p->row_weight[row] : 1;
+        }
+    }
+    enum rs_status st = rs_comm_sum(opt->comm, sums, RS_LEN(sums), err);
+    if (st < 0)
+        return st;
+    *out = (struct classes){ { sums[0], sums[1] }, { p->weight_negative * sums[2], p->weight_positive * sums[3] } };
+    if (sums[0] + sums[1] == 0)
+        return rs_error_set(err, RS_ENODATA, "fit: no rows");
+    if (opt->learner == RS_LOGISTIC && opt->bias == RS_BIAS_FREE && !(out->weight[0] > 0 && out->weight[1] > 0))
+        return rs_error_set(err, RS_ENODATA, "fit: all rows are of one class: a free intercept has no optimum");
+    return RS_OK;
+}
+
+/* Where w says nothing, the intercept starts at the base rate. */
+static void start_at(const struct rs_fit *f, const struct classes *c, double *w)
+{
+    size_t d = f->p.d;
+    if (f->opt->bias == RS_BIAS_NONE)
+        w[d] = 0;
+    for (size_t j = 0; j <= d; j++)
+        if (w[j] != 0)
+            return;
+    if (f->opt->bias == RS_BIAS_NONE || f->p.offset || !(c->weight[0] > 0 && c->weight[1] > 0))
+        return;
+    w[d] = f->opt->learner == RS_LOGISTIC ? log(c->weight[1] / c->weight[0])
+                                          : (c->weight[1] - c->weight[0]) / (c->weight[1] + c->weight[0]);
+}
+
+/* Fits two samples, one in the other, from ws->at on; leaves the diagonal of the last Hessian for the draw. */
+static enum rs_status fit_pilots(struct rs_fit *f, size_t n_rows, const struct classes *c)
+{
+    struct rs_problem all = f->p, pilot;
+    struct rs_fit_report unused = { 0 };
+    double n_local[2] = { 0 };
+    for (size_t i = 0; i < all.n; i++)
+        n_local[1] += all.y[all.rows ? all.rows[i] : i];
+    n_local[0] = (double)all.n - n_local[1];
+    (void)c;
+    enum rs_status st = rs_sample_pick(f, &all, n_rows, n_local, &pilot);
+    if (st < 0)
+        return st;
+    struct rs_problem part = pilot;
+    uint32_t *order = f->ws->sample.order;
+    part.n = pilot.n / PILOT_NEST;
+    for (size_t k = 0; k < part.n; k++)
+        order[k] = (uint32_t)(k * PILOT_NEST);
+    part.weight_positive *= PILOT_NEST;
+    part.weight_negative *= PILOT_NEST;
+    f->curvature = RS_CURVATURE_FLOAT;
+    for (int stage = 0; stage < 2 && st == RS_OK; stage++) {
+        f->p = stage ? pilot : part;
+        f->has_factor = false;
+        f->n_pairs = 0;
+        for (size_t k = 0; stage && k < pilot.n; k++)
+            order[k] = (uint32_t)k;
+        st = rs_fit_evaluate(f, &f->ws->at, true, 0);
+        if (st == RS_OK)
+            st = minimise(f, PILOT_STEPS_MAX, true, &unused);
+    }
+    f->p = all;
+    f->n_pairs = 0;
+    f->has_factor = false;
+    f->curvature = RS_CURVATURE_SAMPLE;
+    for (size_t j = 0; j <= all.d; j++) {
+        double diagonal = f->ws->h[j * (all.d + 2)];
+        f->ws->inverse[j] = f->opt->C / (diagonal > 0 ? diagonal : 1);
+    }
+    return st;
+}
+
+static enum rs_status make_scratch(rs_solver *ws, size_t d, unsigned n_threads, struct rs_error *err)
+{
+    size_t bytes = rs_pass_scratch(d), all;
+    free(ws->scratch);
+    ws->scratch = NULL;
+    ws->scratch_bytes = bytes;
+    if (!rs_mul_size(bytes, n_threads, &all) || !(ws->scratch = aligned_alloc(64, all)))
+        return rs_error_set(err, RS_ENOMEM, "fit on %u threads", n_threads);
+    return RS_OK;
+}
+
+static enum rs_status fit(struct rs_fit *f, const struct classes *c, struct rs_fit_report *out)
+{
+    rs_solver *ws = f->ws;
+    size_t d = f->p.d, n_rows = rs_sample_size(ws, f->p.n, d);
+    double sampled[2] = { n_rows > 0 || f->p.n == 0, 0 }; /* all processes or none */
+    sampled[1] = !(sampled[0] > 0);
+    enum rs_status st = rs_comm_sum(f->opt->comm, sampled, 2, f->err);
+    double kappa = 0;
+    f->curvature = RS_CURVATURE_FLOAT;
+    if (st == RS_OK && n_rows && sampled[1] == 0) {
+        st = fit_pilots(f, n_rows / 2, c);
+        kappa = DRAW_SHARE * (double)n_rows * sampled[0] / (double)(d + 1);
+    }
+    if (st == RS_OK)
+        st = rs_fit_evaluate(f, &ws->at, true, kappa);
+    if (st == RS_OK && f->has_overflowed)
+        f->curvature = RS_CURVATURE_FLOAT;
+    return st == RS_OK ? minimise(f, f->opt->max_iter, false, out) : st;
 }
 
 enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w,
                              struct rs_fit_report *out, struct rs_error *err)
 {
-    *out = (struct rs_fit_report){ .iterations = 0 };
-    if (opt->l1_ratio != 0)
-        return rs_error_set(err, RS_EUNSUPPORTED, "elastic net");
-    multiply(p, w, ws->z);
-    for (size_t i = 0; p->offset && i < p->n; i++)
-        ws->z[i] += p->offset[row_of(p, i)];
-    memset(ws->dz, 0, p->n * sizeof *ws->dz);
-    double f = objective(ws, p, opt, w, 0);
-    while (out->iterations < opt->max_iter && !out->has_converged) {
-        if (rs_cli_interrupted())
-            return rs_error_set(err, RS_ECANCELLED, "interrupted");
-        derive(ws, p, opt, w);
-        double slope = solve(ws);
-        if (!isfinite(slope))
-            return rs_error_set(err, RS_EINTERNAL, "fit with C = %g: the Hessian is not positive definite", opt->C);
-        out->iterations++;
-        if (-slope / 2 <= opt->rel_gradient * DECREMENT * f) {
-            out->has_converged = true;
-            break;
-        }
-        multiply(p, ws->step->data, ws->dz);
-        out->has_converged = !search(ws, p, opt, w, slope, &f); /* no lower f to be had in double precision */
-    }
-    out->objective = f;
+    struct rs_fit f = { .ws = ws, .opt = opt, .p = *p, .err = err };
+    struct rs_fit_report report = { 0 };
+    struct classes classes = { 0 };
+    f.n_threads = opt->n_threads ? RS_MIN(opt->n_threads, (unsigned)RS_THREADS_MAX) : rs_threads();
+    enum rs_status st = check(ws, p, opt, err);
+    if (st == RS_OK)
+        st = make_scratch(ws, p->d, f.n_threads, err);
+    if (st == RS_OK)
+        st = count_classes(p, opt, &classes, err);
+    if (st < 0)
+        return st;
+    f.n_all = classes.n[0] + classes.n[1];
+    set_penalties(ws, p, opt);
+    memcpy(ws->at.w, w, (p->d + 1) * sizeof *w);
+    start_at(&f, &classes, ws->at.w);
+    st = fit(&f, &classes, &report);
+    if (st < 0)
+        return st;
+    memcpy(w, ws->at.w, (p->d + 1) * sizeof *w);
+    report.passes = f.passes;
+    report.objective = ws->at.f;
+    report.rel_gradient = f.start_norm > 0 ? ws->at.kkt / f.start_norm : 0;
+    *out = report;
     return RS_OK;
 }

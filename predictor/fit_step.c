@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The quadratic model of f around a point, and the step to its minimum: by a Cholesky factor, or with an L1 penalty by
+ * coordinate descent that ends with a factor of the columns in use (math.md L4). */
+#include "predictor/fit.h"
+
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_linalg.h>
+#include <math.h>
+
+#define SWEEPS_MAX 2000
+#define SWEEPS_A_TURN 10 /* between tries to end with a factor */
+#define RIDGE_FIRST 1e-9 /* of the diagonal, where the model is not positive definite; then ten times more each */
+#define RIDGE_TRIES 12
+
+static double dot(const double *a, const double *b, size_t n)
+{
+    double s = 0;
+    for (size_t j = 0; j < n; j++)
+        s += a[j] * b[j];
+    return s;
+}
+
+static void times_h(const double *h, const double *x, size_t n, double *out)
+{
+    for (size_t j = 0; j < n; j++)
+        out[j] = dot(h + j * n, x, n);
+}
+
+void rs_fit_remember(struct rs_fit *f, const struct rs_point *from, const struct rs_point *to)
+{
+    rs_solver *ws = f->ws;
+    size_t n = f->p.d + 1;
+    if (f->n_pairs == RS_PAIRS) { /* the oldest goes */
+        double *s = ws->pair_s[0], *y = ws->pair_y[0];
+        memmove(ws->pair_s, ws->pair_s + 1, (RS_PAIRS - 1) * sizeof *ws->pair_s);
+        memmove(ws->pair_y, ws->pair_y + 1, (RS_PAIRS - 1) * sizeof *ws->pair_y);
+        ws->pair_s[RS_PAIRS - 1] = s;
+        ws->pair_y[RS_PAIRS - 1] = y;
+        f->n_pairs--;
+    }
+    double *s = ws->pair_s[f->n_pairs], *y = ws->pair_y[f->n_pairs];
+    for (size_t j = 0; j < n; j++) {
+        s[j] = to->w[j] - from->w[j];
+        y[j] = to->g[j] - from->g[j];
+    }
+    double sy = dot(s, y, n);
+    if (isfinite(sy) && sy > 1e-10 * sqrt(dot(s, s, n) * dot(y, y, n)))
+        f->n_pairs++;
+}
+
+/* math.md L8: the sampled Hessian learns what the gradients have shown */
+static void correct(struct rs_fit *f)
+{
+    size_t n = f->p.d + 1;
+    double *h = f->ws->h, *hs = f->ws->product;
+    for (size_t k = 0; k < f->n_pairs; k++) {
+        const double *s = f->ws->pair_s[k], *y = f->ws->pair_y[k];
+        times_h(h, s, n, hs);
+        double shs = dot(s, hs, n), sy = dot(s, y, n);
+        if (shs <= 0 || sy <= 0)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                h[i * n + j] += y[i] * y[j] / sy - hs[i] * hs[j] / shs;
+    }
+}
+
+/* factor, scale := of the leading n x n of a (rows of lda); adds a ridge where it must. False where nothing helps. */
+static bool factorise(const double *a, size_t n, size_t lda, double *factor, double *scale)
+{
+    gsl_matrix_view m = gsl_matrix_view_array(factor, n, n);
+    gsl_vector_view s = gsl_vector_view_array(scale, n);
+    double ridge = 0;
+    for (int k = 0; k <= RIDGE_TRIES; k++, ridge = ridge > 0 ? 10 * ridge : RIDGE_FIRST) {
+        for (size_t i = 0; i < n; i++) {
+            memcpy(factor + i * n, a + i * lda, n * sizeof *a);
+            double *diagonal = factor + i * n + i;
+            *diagonal = *diagonal > 0 ? *diagonal * (1 + ridge) : 1;
+        }
+        if (gsl_linalg_cholesky_decomp2(&m.matrix, &s.vector) != GSL_SUCCESS)
+            continue;
+        bool is_sound = true;
+        for (size_t i = 0; i < n; i++)
+            is_sound &= isfinite(factor[i * n + i]) && factor[i * n + i] > 0;
+        if (is_sound)
+            return true;
+    }
+    return false;
+}
+
+static void solve_factor(double *factor, double *scale, double *x, size_t n)
+{
+    gsl_matrix_view m = gsl_matrix_view_array(factor, n, n);
+    gsl_vector_view s = gsl_vector_view_array(scale, n), v = gsl_vector_view_array(x, n);
+    gsl_linalg_cholesky_svx2(&m.matrix, &s.vector, &v.vector);
+}
+
+static double l1_change(const struct rs_fit *f, const double *w, const double *step)
+{
+    double sum = 0;
+    for (size_t j = 0; j <= f->p.d; j++)
+        if (f->ws->l1[j] > 0)
+            sum += f->ws->l1[j] * (fabs(w[j] + step[j]) - fabs(w[j]));
+    return sum;
+}
+
+/* One sweep of coordinate descent on g.v + v.H.v / 2 + sum l1 |w + v|; product = H v. Returns the largest drop. */
+static double sweep(const struct rs_fit *f, const double *h, double *v)
+{
+    size_t n = f->p.d + 1;
+    const double *w = f->ws->at.w, *g = f->ws->at.g;
+    double *hv = f->ws->product, largest = 0;
+    for (size_t j = 0; j < n; j++) {
+        double a = h[j * n + j];
+        if (a <= 0)
+            continue;
+        double slope = g[j] + hv[j], at = w[j] + v[j], u = at - slope / a, l = f->ws->l1[j] / a;
+        double next = u > l ? u - l : u < -l ? u + l : 0, change = next - at;
+        if (change == 0)
+            continue;
+        v[j] = next - w[j];
+        for (size_t k = 0; k < n; k++)
+            hv[k] += change * h[j * n + k];
+        largest = RS_MAX(largest, a * change * change);
+    }
+    return largest;
+}
+
+/* Solves exactly for the signs that v has; true where that is the minimum. */
+static bool finish(struct rs_fit *f, double *v)
+{
+    rs_solver *ws = f->ws;
+    size_t n = f->p.d + 1, m = 0;
+    rs_autofree size_t *used = rs_alloc(n, sizeof *used);
+    rs_autofree double *a = rs_alloc(n * n, sizeof *a), *x = rs_alloc(n, sizeof *x), *u = rs_alloc(n, sizeof *u);
+    if (!used || !a || !x || !u)
+        return false; /* coordinate descent goes on */
+    for (size_t j = 0; j < n; j++)
+        if (ws->l1[j] == 0 || ws->at.w[j] + v[j] != 0)
+            used[m++] = j;
+        else
+            u[j] = -ws->at.w[j];
+    for (size_t i = 0; i < m; i++) {
+        size_t j = used[i];
+        double sign = ws->at.w[j] + v[j] > 0 ? 1 : -1;
+        x[i] = -(ws->at.g[j] + (ws->l1[j] > 0 ? sign * ws->l1[j] : 0) + dot(ws->h + j * n, u, n));
+        for (size_t k = 0; k < m; k++)
+            a[i * m + k] = ws->h[j * n + used[k]];
+    }
+    if (m && !factorise(a, m, m, ws->factor, ws->scale))
+        return false;
+    if (m)
+        solve_factor(ws->factor, ws->scale, x, m);
+    for (size_t i = 0; i < m; i++) {
+        size_t j = used[i];
+        u[j] = x[i];
+        if (ws->l1[j] > 0 && (ws->at.w[j] + u[j]) * (ws->at.w[j] + v[j]) <= 0)
+            return false;
+    }
+    times_h(ws->h, u, n, a);
+    for (size_t j = 0; j < n; j++)
+        if (ws->l1[j] > 0 && ws->at.w[j] + v[j] == 0 && fabs(ws->at.g[j] + a[j]) > ws->l1[j] * (1 + 1e-12))
+            return false;
+    memcpy(v, u, n * sizeof *v);
+    return true;
+}
+
+static void descend(struct rs_fit *f, double *v)
+{
+    size_t n = f->p.d + 1;
+    memset(v, 0, n * sizeof *v);
+    memset(f->ws->product, 0, n * sizeof *v);
+    double first = 0;
+    for (int k = 1; k <= SWEEPS_MAX; k++) {
+        double largest = sweep(f, f->ws->h, v);
+        first = RS_MAX(first, largest);
+        if (k % SWEEPS_A_TURN == 0 && finish(f, v))
+            return;
+        if (largest <= 1e-28 * first)
+            return;
+    }
+}
+
+enum rs_status rs_fit_step(struct rs_fit *f, bool refresh, double *out_slope)
+{
+    rs_solver *ws = f->ws;
+    size_t n = f->p.d + 1;
+    bool has_l1 = f->opt->l1_ratio > 0;
+    if (refresh && f->curvature == RS_CURVATURE_SAMPLE)
+        correct(f);
+    if (has_l1) {
+        descend(f, ws->step);
+    } else {
+        if (refresh && !factorise(ws->h, n, n, ws->factor, ws->scale))
+            return rs_error_set(f->err, RS_EINTERNAL, "fit with C = %g: no positive definite Hessian", f->opt->C);
+        for (size_t j = 0; j < n; j++)
+            ws->step[j] = -ws->at.g[j];
+        solve_factor(ws->factor, ws->scale, ws->step, n);
+    }
+    if (f->opt->bias == RS_BIAS_NONE)
+        ws->step[n - 1] = 0;
+    *out_slope = dot(ws->at.g, ws->step, n) + l1_change(f, ws->at.w, ws->step);
+    return isfinite(*out_slope) ? RS_OK
+                                : rs_error_set(f->err, RS_EINTERNAL, "fit with C = %g: no finite step", f->opt->C);
+}
