@@ -11,7 +11,7 @@
 /* Where the quadratic model comes from, each more exact and dearer than the one before. */
 enum rs_curvature { RS_CURVATURE_SAMPLE, RS_CURVATURE_FLOAT, RS_CURVATURE_DOUBLE };
 
-struct rs_sample {
+struct rs_subset {
     size_t capacity, d_max; /* rows */
     float *x, *weight;
     uint8_t *y;
@@ -29,7 +29,7 @@ struct rs_point {
 
 struct rs_solver {
     size_t n_max, d_max, width; /* width: of d_max + 1 columns */
-    struct rs_sample sample;
+    struct rs_subset sample;
     double *stripes; /* sums of each stripe, see rs_sum_len() */
     double *sums;    /* joined, and RS_FLAGS more */
     double *groups;  /* partial Hessians */
@@ -68,14 +68,14 @@ void rs_fit_penalise(const struct rs_fit *f, struct rs_point *at, double loss); 
 /* ws->h := the Hessian of the smooth part at w, from rows. */
 enum rs_status rs_fit_hessian(struct rs_fit *f, const struct rs_problem *rows, const double *w);
 
-enum rs_status rs_sample_init(struct rs_sample *s, size_t n_max, size_t d_max, struct rs_error *err);
-void rs_sample_clear(struct rs_sample *s);
+enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, struct rs_error *err);
+void rs_subset_clear(struct rs_subset *s);
 /* How many rows a sample of a problem should have; 0 where all of them had better be used. */
-size_t rs_sample_size(const struct rs_solver *ws, size_t n, size_t d);
+size_t rs_subset_size(const struct rs_solver *ws, size_t n, size_t d);
 /* About n_rows of p, half of them of the rarer class where there are enough, weighted to stand for all. */
-enum rs_status rs_sample_pick(struct rs_fit *f, const struct rs_problem *p, size_t n_rows, const double n_class[2],
+enum rs_status rs_subset_pick(struct rs_fit *f, const struct rs_problem *p, size_t n_rows, const double n_class[2],
                               struct rs_problem *out);
-struct rs_problem rs_sample_problem(const struct rs_sample *s, const struct rs_problem *p);
+struct rs_problem rs_subset_problem(const struct rs_subset *s, const struct rs_problem *p);
 
 /* ws->step := the step to the minimum of the quadratic model at ws->at, from a fresh factor where refresh. *out_slope:
  * what f falls by at first order, negative. RS_EINTERNAL where no positive definite model can be had. */

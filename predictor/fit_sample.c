@@ -33,7 +33,7 @@ static void *reserve(size_t n, size_t size)
     return p;
 }
 
-enum rs_status rs_sample_init(struct rs_sample *s, size_t n_max, size_t d_max, struct rs_error *err)
+enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, struct rs_error *err)
 {
     size_t rows = RS_MIN(n_max / 2, sample_rows(n_max, d_max)), cells;
     /* chunks that are not full, one a stripe; and chance */
@@ -52,7 +52,7 @@ enum rs_status rs_sample_init(struct rs_sample *s, size_t n_max, size_t d_max, s
     return RS_OK;
 }
 
-void rs_sample_clear(struct rs_sample *s)
+void rs_subset_clear(struct rs_subset *s)
 {
     free(s->x);
     free(s->weight);
@@ -62,7 +62,7 @@ void rs_sample_clear(struct rs_sample *s)
     free(s->next);
 }
 
-size_t rs_sample_size(const struct rs_solver *ws, size_t n, size_t d)
+size_t rs_subset_size(const struct rs_solver *ws, size_t n, size_t d)
 {
     size_t rows = sample_rows(n, d);
     if (n < 2 * rows || rows + rows / 3 > ws->sample.capacity)
@@ -70,7 +70,7 @@ size_t rs_sample_size(const struct rs_solver *ws, size_t n, size_t d)
     return rows;
 }
 
-struct rs_problem rs_sample_problem(const struct rs_sample *s, const struct rs_problem *p)
+struct rs_problem rs_subset_problem(const struct rs_subset *s, const struct rs_problem *p)
 {
     struct rs_problem q = *p;
     q.x = s->x;
@@ -125,7 +125,7 @@ static size_t pick_evenly(const struct rs_problem *p, size_t n_rows, uint32_t *o
 
 struct gather {
     const struct rs_problem *p;
-    struct rs_sample *s;
+    struct rs_subset *s;
     uint32_t *picked; /* becomes the order */
     size_t n, n_rare; /* the first n_rare are of the rare class */
     bool is_rare_first, rare;
@@ -137,7 +137,7 @@ static void gather_rows(void *arg, size_t task, unsigned worker)
     (void)worker;
     const struct gather *g = arg;
     const struct rs_problem *p = g->p;
-    struct rs_sample *s = g->s;
+    struct rs_subset *s = g->s;
     size_t to = RS_MIN((task + 1) * GATHER_ROWS, g->n);
     for (size_t k = task * GATHER_ROWS; k < to; k++) {
         size_t row = p->rows ? p->rows[g->picked[k]] : g->picked[k];
@@ -158,10 +158,10 @@ static void gather_rows(void *arg, size_t task, unsigned worker)
     }
 }
 
-enum rs_status rs_sample_pick(struct rs_fit *f, const struct rs_problem *p, size_t n_rows, const double n_class[2],
+enum rs_status rs_subset_pick(struct rs_fit *f, const struct rs_problem *p, size_t n_rows, const double n_class[2],
                               struct rs_problem *out)
 {
-    struct rs_sample *s = &f->ws->sample;
+    struct rs_subset *s = &f->ws->sample;
     n_rows = RS_MIN(RS_MIN(n_rows, s->capacity), p->n);
     struct gather g = { .p = p, .s = s, .picked = s->order, .weight_common = 1 };
     double n = (double)p->n;
@@ -182,6 +182,6 @@ enum rs_status rs_sample_pick(struct rs_fit *f, const struct rs_problem *p, size
         s->order[k] = (uint32_t)k;
     s->n = g.n;
     f->passes += (double)g.n / RS_MAX(f->n_all, 1.0);
-    *out = rs_sample_problem(s, p);
+    *out = rs_subset_problem(s, p);
     return RS_OK;
 }

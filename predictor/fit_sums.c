@@ -38,7 +38,7 @@ struct pass_job {
 static bool keep_row(void *arg, size_t i, double probability)
 {
     struct drawn *own = arg;
-    struct rs_sample *s = &own->job->f->ws->sample;
+    struct rs_subset *s = &own->job->f->ws->sample;
     const struct rs_problem *p = own->job->pass.p;
     if (own->n % RS_DRAW_CHUNK == 0) {
         uint32_t chunk = __atomic_fetch_add(&own->job->n_chunks, 1, __ATOMIC_RELAXED);
@@ -75,7 +75,7 @@ static void pass_stripe(void *arg, size_t task, unsigned worker)
 /* The slots in the order of the stripes, which is that of the rows. */
 static void order_sample(struct pass_job *job, size_t n_stripes)
 {
-    struct rs_sample *s = &job->f->ws->sample;
+    struct rs_subset *s = &job->f->ws->sample;
     s->n = 0;
     if (job->n_chunks * (size_t)RS_DRAW_CHUNK > s->capacity) {
         job->f->ws->sums[rs_sum_len(job->pass.p->d) + RS_FLAG_OVERFLOW] = 1;

@@ -32,7 +32,7 @@ void rs_solver_free(rs_solver *ws)
 {
     if (!ws)
         return;
-    rs_sample_clear(&ws->sample);
+    rs_subset_clear(&ws->sample);
     free(ws->stripes);
     free(ws->sums);
     free(ws->groups);
@@ -84,7 +84,7 @@ enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct
         return rs_error_set(err, RS_ENOMEM, "fit of %zu features", d_max);
     enum rs_status st = make_vectors(ws, err);
     if (st == RS_OK)
-        st = rs_sample_init(&ws->sample, n_max, d_max, err);
+        st = rs_subset_init(&ws->sample, n_max, d_max, err);
     if (st < 0)
         return st;
     *out = rs_take(ws);
@@ -175,7 +175,7 @@ static enum rs_status build_model(struct rs_fit *f)
 {
     struct rs_problem rows = f->p;
     if (f->curvature == RS_CURVATURE_SAMPLE)
-        rows = rs_sample_problem(&f->ws->sample, &f->p);
+        rows = rs_subset_problem(&f->ws->sample, &f->p);
     return rs_fit_hessian(f, &rows, f->ws->at.w);
 }
 
@@ -342,7 +342,7 @@ static enum rs_status fit_pilots(struct rs_fit *f, size_t n_rows, const struct c
         n_local[1] += all.y[all.rows ? all.rows[i] : i];
     n_local[0] = (double)all.n - n_local[1];
     (void)c;
-    enum rs_status st = rs_sample_pick(f, &all, n_rows, n_local, &pilot);
+    enum rs_status st = rs_subset_pick(f, &all, n_rows, n_local, &pilot);
     if (st < 0)
         return st;
     struct rs_problem part = pilot;
@@ -388,7 +388,7 @@ static enum rs_status make_scratch(rs_solver *ws, size_t d, unsigned n_threads, 
 static enum rs_status fit(struct rs_fit *f, const struct classes *c, struct rs_fit_report *out)
 {
     rs_solver *ws = f->ws;
-    size_t d = f->p.d, n_rows = rs_sample_size(ws, f->p.n, d);
+    size_t d = f->p.d, n_rows = rs_subset_size(ws, f->p.n, d);
     double sampled[2] = { n_rows > 0 || f->p.n == 0, 0 }; /* all processes or none */
     sampled[1] = !(sampled[0] > 0);
     enum rs_status st = rs_comm_sum(f->opt->comm, sampled, 2, f->err);
