@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
+
 #define DAY RS_DAY_S
 #define H (7 * DAY)
 #define N_UNITS 400
