@@ -132,7 +132,7 @@ static enum rs_status take_sections(struct rs_cursor *body, uint32_t version, st
 enum rs_status rs_model_decode(const uint8_t *bytes, size_t len, struct rs_model **out, struct rs_error *err)
 {
     struct rs_cursor body;
-    uint32_t version;
+    uint32_t version = 0;
     enum rs_status st = open_frame(bytes, len, &version, &body, err);
     if (st < 0)
         return st;

@@ -22,6 +22,13 @@ struct score_ops {
     void (*rbf_rows_z)(const struct rs_model *m, const float *x, size_t n, double *out_z);
 };
 
+/* Loops over few vectors at a time, which are to stay in registers. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
+
 #define KERNEL(name) name##_plain
 #define KERNEL_NAME "plain"
 #define TARGET

@@ -41,6 +41,7 @@ printf '%-34s %8.3f s  score takes %.2f of it\n' "peer: h5dump of the same readi
     "$(awk "BEGIN { print $score / $(median p) }")"
 seconds 5 "$BIN/reseat-eval" fleet.h5 -m fleet.rsm --bootstrap 200 >s
 report "eval with 200 resamplings" "$rows" rows s
+"$BIN/../tests/bench_score"
 if command -v svm-train >/dev/null; then
     "$BIN/../tests/bench_rbf"
 else
