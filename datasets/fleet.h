@@ -4,7 +4,7 @@
  *
  * Reading streams in chunks: memory never grows with rows or entities. Every reader of foreign files runs inside
  * rs_contain() (datasets/contain.h), so that a crash of the HDF5 library on a damaged file becomes an error too.
- * A struct rs_fleet belongs to one thread at a time. */
+ * An open rs_fleet may serve several threads, each with scans of its own; a scan belongs to one thread at a time. */
 #ifndef RS_DATASETS_FLEET_H
 #define RS_DATASETS_FLEET_H
 
@@ -102,7 +102,8 @@ struct rs_fleet_block {
 
 typedef struct rs_fleet_scan rs_fleet_scan;
 
-/* Scans entities [first, first + n), n = UINT64_MAX for all the rest. */
+/* Scans entities [first, first + n), n = UINT64_MAX for all the rest. Scans of one fleet may run in several threads at
+ * once: calls of the library take turns, decoding does not. One scan alone decodes on all cores, some 8 MiB ahead. */
 enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err);
 /* RS_CONTINUE with *out filled, RS_OK at the end, an error otherwise (RS_ECORRUPT: damaged chunk, rows out of order,
  * index out of range). */

@@ -9,6 +9,8 @@
 #include "datasets/fleet_private.h"
 #include "datasets/fleet_write.h"
 
+#define WINDOW_BYTES ((size_t)8 << 20)
+
 struct rs_fleet_scan {
     rs_fleet *f;
     uint64_t next, stop; /* entities */
@@ -80,6 +82,16 @@ static enum rs_status open_columns(rs_fleet_scan *s, struct rs_error *err)
     return st == RS_OK ? open_attrs(s, err) : st;
 }
 
+/* As many whole chunks as keep all cores busy, within a few MiB. */
+static size_t window_rows(const rs_fleet_scan *s)
+{
+    size_t chunk = s->values ? rs_h5_shape(s->values)->chunk_rows : rs_fleet_chunk_rows(0);
+    size_t row = s->values ? rs_h5_row_size(s->values) : sizeof(int64_t), fit = WINDOW_BYTES / row;
+    if (chunk <= fit)
+        return fit - fit % chunk;
+    return RS_MIN(chunk, RS_MAX(RS_H5_CHUNK_MAX / row, (size_t)1));
+}
+
 static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
 {
     const struct rs_fleet_info *info = &s->f->info;
@@ -92,7 +104,7 @@ static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
         return st;
     if ((s->values && rs_h5_rows(s->values) != info->n_rows) || (s->label && rs_h5_rows(s->label) != info->n_rows))
         return rs_error_set(err, RS_ECORRUPT, "/samples: its datasets differ in length");
-    s->window_rows = rs_fleet_chunk_rows(info->n_signals);
+    s->window_rows = window_rows(s);
     s->times = rs_alloc(s->window_rows, sizeof *s->times);
     s->rows = rs_alloc(s->window_rows * (info->n_signals ? info->n_signals : 1), sizeof *s->rows);
     s->labels = rs_alloc(s->window_rows, sizeof *s->labels);
@@ -122,7 +134,9 @@ enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fle
     s->next = RS_MIN(first, f->info.n_entities);
     s->stop = s->next + RS_MIN(n, f->info.n_entities - s->next);
     rs_contain_enter();
+    rs_h5_enter(); /* the first scan reads what all scans of the file share */
     enum rs_status st = start(s, err);
+    rs_h5_leave();
     rs_contain_leave();
     if (st < 0)
         return rs_error_prefix(err, st, "%s", f->path);

@@ -274,7 +274,7 @@ static enum rs_status seek_rows(struct rs_entity_table *t, uint64_t entity, stru
     uint64_t low = 0, high = t->n;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        int64_t e;
+        int64_t e = 0;
         enum rs_status st = entity_at(t, middle, &e, err);
         if (st < 0)
             return st;
@@ -297,7 +297,7 @@ static enum rs_status next_row(rs_fleet *f, struct rs_entity_table *t, uint64_t 
                                const char *what, struct entity_row *out, struct rs_error *err)
 {
     const void *time, *until = NULL, *kind;
-    int64_t e;
+    int64_t e = 0;
     if (t->next == t->n)
         return RS_OK;
     enum rs_status st = entity_at(t, t->next, &e, err);

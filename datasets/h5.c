@@ -3,10 +3,35 @@
  * through h5_private.h, nobody else does. */
 #include "h5.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "common/file.h"
 #include "datasets/h5_private.h"
+
+static pthread_mutex_t library = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+rs_h5_guard_t rs_h5_lock(void)
+{
+    pthread_mutex_lock(&library);
+    return (rs_h5_guard_t){ 0 };
+}
+
+void rs_h5_unlock(const rs_h5_guard_t *guard)
+{
+    (void)guard;
+    pthread_mutex_unlock(&library);
+}
+
+void rs_h5_enter(void)
+{
+    pthread_mutex_lock(&library);
+}
+
+void rs_h5_leave(void)
+{
+    pthread_mutex_unlock(&library);
+}
 
 struct innermost {
     char text[256];
@@ -81,6 +106,7 @@ static hid_t access_plan(void)
 
 enum rs_status rs_h5_create(const char *path, rs_h5 **out, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid plan = access_plan();
     rs_auto_hid creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(creation, 0); /* of the root group: the same content gives the same bytes */
@@ -105,6 +131,7 @@ static enum rs_status check_readable(const char *path, struct rs_error *err)
 
 enum rs_status rs_h5_open(const char *path, rs_h5 **out, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     enum rs_status st = check_readable(path, err);
     if (st < 0)
         return st;
@@ -122,6 +149,7 @@ enum rs_status rs_h5_open(const char *path, rs_h5 **out, struct rs_error *err)
 
 enum rs_status rs_h5_close(rs_h5 *h, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     if (!h)
         return RS_OK;
     hid_t file = h->file;
@@ -140,6 +168,7 @@ void rs_h5_abandon(rs_h5 *h)
 
 enum rs_status rs_h5_group(rs_h5 *h, const char *path, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid plan = H5Pcreate(H5P_GROUP_CREATE);
     H5Pset_obj_track_times(plan, 0);
     rs_auto_hid group = H5Gcreate2(h->file, path, H5P_DEFAULT, plan, H5P_DEFAULT);
@@ -148,6 +177,7 @@ enum rs_status rs_h5_group(rs_h5 *h, const char *path, struct rs_error *err)
 
 bool rs_h5_has(rs_h5 *h, const char *path)
 {
+    rs_h5_guard guard = rs_h5_lock();
     htri_t has = H5Lexists(h->file, path, H5P_DEFAULT);
     H5Eclear2(H5E_DEFAULT);
     return has > 0;
@@ -156,6 +186,7 @@ bool rs_h5_has(rs_h5 *h, const char *path)
 static enum rs_status put(rs_h5 *h, const char *object, const char *name, hid_t type, const void *v,
                           struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid target = H5Oopen(h->file, object, H5P_DEFAULT);
     rs_auto_hid space = H5Screate(H5S_SCALAR);
     rs_auto_hid attr = H5Acreate2(target, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
@@ -176,6 +207,7 @@ enum rs_status rs_h5_put_f64(rs_h5 *h, const char *object, const char *name, dou
 
 enum rs_status rs_h5_put_str(rs_h5 *h, const char *object, const char *name, const char *text, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     char padded[RS_H5_STR_MAX] = "";
     size_t len = RS_MIN(strlen(text), sizeof padded);
     memcpy(padded, text, len);
@@ -198,6 +230,7 @@ static hid_t open_attr(rs_h5 *h, const char *object, const char *name)
 
 enum rs_status rs_h5_get_i64(rs_h5 *h, const char *object, const char *name, int64_t *out, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid attr = open_attr(h, object, name);
     rs_auto_hid type = attr < 0 ? -1 : H5Aget_type(attr);
     bool is_sound = type >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) <= 8;
@@ -209,6 +242,7 @@ enum rs_status rs_h5_get_i64(rs_h5 *h, const char *object, const char *name, int
 
 bool rs_h5_has_attr(rs_h5 *h, const char *object, const char *name)
 {
+    rs_h5_guard guard = rs_h5_lock();
     htri_t has = H5Aexists_by_name(h->file, object, name, H5P_DEFAULT);
     H5Eclear2(H5E_DEFAULT);
     return has > 0;
@@ -216,6 +250,7 @@ bool rs_h5_has_attr(rs_h5 *h, const char *object, const char *name)
 
 enum rs_status rs_h5_get_f64(rs_h5 *h, const char *object, const char *name, double *out, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid attr = open_attr(h, object, name);
     rs_auto_hid type = attr < 0 ? -1 : H5Aget_type(attr);
     bool is_sound = type >= 0 && H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) <= 8;
@@ -227,6 +262,7 @@ enum rs_status rs_h5_get_f64(rs_h5 *h, const char *object, const char *name, dou
 
 enum rs_status rs_h5_get_str(rs_h5 *h, const char *object, const char *name, char **out, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid attr = open_attr(h, object, name);
     rs_auto_hid type = attr < 0 ? -1 : H5Aget_type(attr);
     size_t size = 0;

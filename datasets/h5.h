@@ -5,7 +5,9 @@
  * 0) or matrices of rows x width, chunked by rows (a matrix by rows of one of its columns), filtered by shuffle,
  * deflate and fletcher32. What this door reads may come from anywhere: types, ranks and sizes are checked on opening,
  * and no buffer is larger than the limits below. Chunks of the usual filters are decoded by datasets/codec.h; others,
- * such as a repacked file has, by the library. A handle belongs to one thread at a time. */
+ * such as a repacked file has, by the library. A handle belongs to one thread at a time;
+ * different ones, also of one file, may be used by different threads at once: calls of the library are serialised by
+ * one lock, decoding runs outside of it, that of a matrix on all cores (RESEAT_THREADS). */
 #ifndef RS_DATASETS_H5_H
 #define RS_DATASETS_H5_H
 
@@ -15,6 +17,10 @@
 #define RS_H5_CHUNK_MAX ((size_t)64 << 20) /* bytes of one chunk */
 #define RS_H5_STR_MAX 4096
 #define RS_H5_ROWS_MAX ((uint64_t)1 << 48)
+
+/* Holds the lock of the library over several calls. */
+void rs_h5_enter(void);
+void rs_h5_leave(void);
 
 typedef struct rs_h5 rs_h5;           /* an open file */
 typedef struct rs_h5_data rs_h5_data; /* an open dataset of it */

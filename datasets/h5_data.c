@@ -3,25 +3,8 @@
  * the usual ones, and through the library's own pipeline where they are not. */
 #include "h5.h"
 
-#include "datasets/codec.h"
+#include "common/parallel.h"
 #include "datasets/h5_private.h"
-
-#define NO_CHUNK UINT64_MAX
-
-struct rs_h5_data {
-    hid_t id;
-    char *path;
-    struct rs_h5_shape shape;
-    size_t item_size, row_size;
-    uint64_t rows;   /* in the file; when writing, also those still in the buffer */
-    bool is_ours;    /* chunk layout and filters are those that codec.h knows */
-    rs_codec *codec; /* NULL unless is_ours */
-    uint8_t *buffer; /* chunk_rows rows: gathered for writing; the decoded chunk of a column when reading */
-    size_t n_buffered;
-    uint64_t chunk; /* reading: index of the chunk in buffer */
-    uint8_t *raw;   /* reading: the encoded chunk */
-    size_t raw_cap;
-};
 
 static hid_t disk_type(const struct rs_h5_shape *s)
 {
@@ -55,7 +38,7 @@ static enum rs_status new_data(const char *path, const struct rs_h5_shape *shape
         return rs_error_set(err, RS_ENOMEM, "no memory for dataset %s", path);
     d->id = -1;
     d->shape = *shape;
-    d->chunk = NO_CHUNK;
+    d->chunk = RS_H5_NO_CHUNK;
     d->item_size = shape->type == RS_H5_STR ? shape->str_size : sizes[shape->type];
     d->row_size = d->item_size * (shape->width ? shape->width : 1);
     *out = rs_take(d);
@@ -76,6 +59,7 @@ static enum rs_status make_buffers(rs_h5_data *d, size_t buffer_rows, struct rs_
 enum rs_status rs_h5_data_create(rs_h5 *h, const char *path, const struct rs_h5_shape *shape, rs_h5_data **out,
                                  struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     RS_AUTO(rs_h5_data) *d = NULL;
     enum rs_status st = new_data(path, shape, &d, err);
     if (st == RS_OK)
@@ -125,6 +109,7 @@ static enum rs_status flush_chunk(rs_h5_data *d, struct rs_error *err)
 
 enum rs_status rs_h5_append(rs_h5_data *d, const void *rows, size_t n, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     const uint8_t *p = rows;
     while (n) {
         size_t take = RS_MIN(n, d->shape.chunk_rows - d->n_buffered);
@@ -144,6 +129,7 @@ enum rs_status rs_h5_append(rs_h5_data *d, const void *rows, size_t n, struct rs
 
 enum rs_status rs_h5_data_finish(rs_h5_data *d, struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     return d->n_buffered ? flush_chunk(d, err) : RS_OK;
 }
 
@@ -171,23 +157,32 @@ static bool has_type(hid_t type, enum rs_h5_type want, size_t *out_str_size)
     return H5Tequal(type, plain) > 0;
 }
 
-/* Whether chunks can be decoded by codec.h: filters shuffle, deflate, fletcher32, chunks of rows of one column. */
+/* Whether chunks can be decoded by codec.h: of the filters shuffle, deflate, fletcher32 any, in this order. */
 static bool is_ours(rs_h5_data *d, hid_t plan, int rank)
 {
     static const H5Z_filter_t filters[] = { H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32 };
     hsize_t chunk[2] = { 0, 1 };
-    if (H5Pget_layout(plan) != H5D_CHUNKED || H5Pget_chunk(plan, rank, chunk) != rank || chunk[1] != 1 ||
-        H5Pget_nfilters(plan) != (int)RS_LEN(filters))
+    int n_filters = H5Pget_nfilters(plan);
+    if (H5Pget_layout(plan) != H5D_CHUNKED || H5Pget_chunk(plan, rank, chunk) != rank || n_filters < 0 || n_filters > 3)
         return false;
-    for (unsigned i = 0; i < RS_LEN(filters); i++) {
+    unsigned next = 0; /* of filters */
+    d->absent = RS_CODEC_NO_SHUFFLE | RS_CODEC_NO_DEFLATE | RS_CODEC_NO_CHECKSUM;
+    for (int i = 0; i < n_filters; i++) {
         unsigned flags, config, value[4] = { 0 };
         size_t n_values = RS_LEN(value);
-        if (H5Pget_filter2(plan, i, &flags, &n_values, value, 0, NULL, &config) != filters[i])
+        H5Z_filter_t filter = H5Pget_filter2(plan, (unsigned)i, &flags, &n_values, value, 0, NULL, &config);
+        while (next < RS_LEN(filters) && filters[next] != filter)
+            next++;
+        if (next == RS_LEN(filters) || (filter == H5Z_FILTER_SHUFFLE && (n_values < 1 || value[0] != d->item_size)))
             return false;
-        if (i == 0 && (n_values < 1 || value[0] != d->item_size))
-            return false;
+        d->absent &= ~(1u << next);
+        d->bit_of[i] = (uint8_t)next++;
     }
-    if (chunk[0] < 1 || chunk[0] > UINT32_MAX || chunk[0] > RS_H5_CHUNK_MAX / d->item_size)
+    if (chunk[1] < 1 || chunk[1] > RS_MAX(d->shape.width, 1u) || chunk[1] > RS_H5_CHUNK_MAX / d->item_size)
+        return false;
+    d->n_filters = (unsigned)n_filters;
+    d->chunk_columns = (uint32_t)chunk[1];
+    if (chunk[0] < 1 || chunk[0] > UINT32_MAX || chunk[0] > RS_H5_CHUNK_MAX / d->item_size / chunk[1])
         return false;
     d->shape.chunk_rows = (uint32_t)chunk[0];
     return true;
@@ -224,9 +219,23 @@ static enum rs_status check_extent(rs_h5_data *d, uint32_t width, int *out_rank,
     return RS_OK;
 }
 
+/* What reading needs: a column keeps its decoded chunk; a matrix is decoded by as many threads as are of use. */
+static enum rs_status make_workers(rs_h5_data *d, int rank, struct rs_error *err)
+{
+    size_t n = rank == 1 ? 1 : RS_MIN(rs_threads(), RS_H5_WORKERS_MAX), items = 0;
+    rs_mul_size(d->shape.chunk_rows, d->chunk_columns, &items);
+    d->workers = rs_alloc(n, sizeof *d->workers);
+    d->n_workers = d->workers ? n : 0;
+    bool is_made = d->workers && (rank == 2 || (d->buffer = rs_alloc(items, d->item_size)));
+    if (is_made)
+        is_made = (d->workers[0].codec = rs_codec_new(items, d->item_size)) != NULL;
+    return is_made ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
+}
+
 enum rs_status rs_h5_data_open(rs_h5 *h, const char *path, enum rs_h5_type type, uint32_t width, rs_h5_data **out,
                                struct rs_error *err)
 {
+    rs_h5_guard guard = rs_h5_lock();
     rs_auto_hid id = H5Dopen2(h->file, path, H5P_DEFAULT);
     if (id < 0)
         return rs_h5_error(err, RS_ECORRUPT, "dataset cannot be opened", path);
@@ -254,7 +263,7 @@ enum rs_status rs_h5_data_open(rs_h5 *h, const char *path, enum rs_h5_type type,
     if (!d->is_ours && !has_sane_chunks(d, plan, rank))
         return rs_error_set(err, RS_ECORRUPT, "%s: chunks of an impossible size", path);
     if (d->is_ours)
-        st = make_buffers(d, rank == 1 ? d->shape.chunk_rows : 1, err);
+        st = make_workers(d, rank, err);
     else
         d->shape.chunk_rows = 8192;
     if (st == RS_OK)
@@ -277,28 +286,44 @@ size_t rs_h5_row_size(const rs_h5_data *d)
     return d->row_size;
 }
 
-/* Decodes one whole chunk: column j, rows from chunk * chunk_rows on, to p, p + stride, ... */
-static enum rs_status decode_chunk(rs_h5_data *d, uint64_t chunk, uint32_t j, void *p, size_t stride,
-                                   struct rs_error *err)
+/* The encoded chunk at d's row and column into w->raw; *out_mask says which filters it lacks, in codec.h's bits. */
+static enum rs_status fetch_chunk(rs_h5_data *d, struct rs_h5_worker *w, hsize_t offset[2], hsize_t *out_len,
+                                  unsigned *out_mask, struct rs_error *err)
 {
-    hsize_t offset[2] = { chunk * d->shape.chunk_rows, j }, len = 0;
-    if (H5Dget_chunk_storage_size(d->id, offset, &len) < 0)
+    rs_h5_guard guard = rs_h5_lock();
+    uint32_t mask = 0;
+    if (H5Dget_chunk_storage_size(d->id, offset, out_len) < 0)
         return rs_h5_error(err, RS_ECORRUPT, "its index of chunks is damaged", d->path);
     /* Another writer's deflate may do somewhat worse than ours at its worst. */
-    if (len == 0 || len > 2 * rs_codec_bound(d->codec) + 1024)
+    if (*out_len == 0 || *out_len > 2 * rs_codec_bound(w->codec) + 1024)
         return rs_error_set(err, RS_ECORRUPT, "%s: row %llu: its chunk is missing or of an impossible length", d->path,
                             (unsigned long long)offset[0]);
-    if (len > d->raw_cap) {
-        uint8_t *grown = rs_realloc(d->raw, (size_t)len, 1);
+    if (*out_len > w->raw_cap) {
+        uint8_t *grown = rs_realloc(w->raw, (size_t)*out_len, 1);
         if (!grown)
             return rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
-        d->raw = grown;
-        d->raw_cap = (size_t)len;
+        w->raw = grown;
+        w->raw_cap = (size_t)*out_len;
     }
-    uint32_t mask = 0;
-    if (H5Dread_chunk(d->id, H5P_DEFAULT, offset, &mask, d->raw) < 0)
+    if (H5Dread_chunk(d->id, H5P_DEFAULT, offset, &mask, w->raw) < 0)
         return rs_h5_error(err, RS_ECORRUPT, "a chunk cannot be read", d->path);
-    const char *wrong = rs_codec_decode(d->codec, d->raw, (size_t)len, mask, p, d->shape.chunk_rows, stride);
+    *out_mask = d->absent;
+    for (unsigned i = 0; i < d->n_filters; i++)
+        if (mask >> i & 1)
+            *out_mask |= 1u << d->bit_of[i];
+    return RS_OK;
+}
+
+enum rs_status rs_h5_decode_chunk(rs_h5_data *d, struct rs_h5_worker *w, uint64_t chunk, uint32_t column, void *out,
+                                  struct rs_error *err)
+{
+    hsize_t offset[2] = { chunk * d->shape.chunk_rows, column }, len = 0;
+    unsigned mask = 0;
+    enum rs_status st = fetch_chunk(d, w, offset, &len, &mask, err);
+    if (st < 0)
+        return st;
+    size_t n = (size_t)d->shape.chunk_rows * d->chunk_columns;
+    const char *wrong = rs_codec_decode(w->codec, w->raw, (size_t)len, mask, out, n, d->item_size);
     if (wrong)
         return rs_error_set(err, RS_ECORRUPT, "%s: chunk at row %llu: %s", d->path, (unsigned long long)offset[0],
                             wrong);
@@ -311,8 +336,8 @@ static enum rs_status read_column(rs_h5_data *d, uint64_t first, size_t n, uint8
     while (n) {
         uint64_t chunk = first / rows;
         if (chunk != d->chunk) {
-            d->chunk = NO_CHUNK;
-            enum rs_status st = decode_chunk(d, chunk, 0, d->buffer, d->item_size, err);
+            d->chunk = RS_H5_NO_CHUNK;
+            enum rs_status st = rs_h5_decode_chunk(d, &d->workers[0], chunk, 0, d->buffer, err);
             if (st < 0)
                 return st;
             d->chunk = chunk;
@@ -331,6 +356,7 @@ static enum rs_status read_hyperslab(rs_h5_data *d, uint64_t first, size_t n, vo
 {
     if (!n)
         return RS_OK;
+    rs_h5_guard guard = rs_h5_lock();
     int rank = d->shape.width ? 2 : 1;
     hsize_t start[2] = { first, 0 }, count[2] = { n, d->shape.width };
     rs_auto_hid space = H5Dget_space(d->id);
@@ -342,32 +368,6 @@ static enum rs_status read_hyperslab(rs_h5_data *d, uint64_t first, size_t n, vo
     return RS_OK;
 }
 
-/* Whole chunks of a matrix go straight to their place; a part of one is read through a scratch copy. */
-static enum rs_status read_matrix(rs_h5_data *d, uint64_t first, size_t n, uint8_t *out, struct rs_error *err)
-{
-    uint32_t rows = d->shape.chunk_rows;
-    rs_autofree uint8_t *scratch = NULL;
-    while (n) {
-        size_t skip = (size_t)(first % rows), take = RS_MIN(n, rows - skip);
-        bool is_whole = take == rows;
-        if (!is_whole && !scratch && !(scratch = rs_alloc(rows, d->item_size)))
-            return rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
-        for (uint32_t j = 0; j < d->shape.width; j++) {
-            uint8_t *column = out + j * d->item_size;
-            enum rs_status st = is_whole ? decode_chunk(d, first / rows, j, column, d->row_size, err)
-                                         : decode_chunk(d, first / rows, j, scratch, d->item_size, err);
-            if (st < 0)
-                return st;
-            for (size_t i = 0; !is_whole && i < take; i++)
-                memcpy(column + i * d->row_size, scratch + (skip + i) * d->item_size, d->item_size);
-        }
-        out += take * d->row_size;
-        first += take;
-        n -= take;
-    }
-    return RS_OK;
-}
-
 enum rs_status rs_h5_read(rs_h5_data *d, uint64_t first, size_t n, void *out, struct rs_error *err)
 {
     if (first > d->rows || n > d->rows - first)
@@ -375,18 +375,24 @@ enum rs_status rs_h5_read(rs_h5_data *d, uint64_t first, size_t n, void *out, st
                             (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)d->rows);
     if (!d->is_ours)
         return read_hyperslab(d, first, n, out, err);
-    return d->shape.width ? read_matrix(d, first, n, out, err) : read_column(d, first, n, out, err);
+    return d->shape.width ? rs_h5_read_matrix(d, first, n, out, err) : read_column(d, first, n, out, err);
 }
 
 void rs_h5_data_free(rs_h5_data *d)
 {
     if (!d)
         return;
+    rs_h5_guard guard = rs_h5_lock();
     if (d->id > 0)
         H5Idec_ref(d->id);
+    for (size_t i = 0; d->workers && i < d->n_workers; i++) {
+        rs_codec_free(d->workers[i].codec);
+        free(d->workers[i].raw);
+        free(d->workers[i].scratch);
+    }
+    free(d->workers);
     rs_codec_free(d->codec);
     free(d->path);
     free(d->buffer);
-    free(d->raw);
     free(d);
 }

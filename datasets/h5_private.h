@@ -5,11 +5,56 @@
 
 #include <hdf5.h>
 
+#include "datasets/codec.h"
 #include "datasets/h5.h"
+
+#define RS_H5_NO_CHUNK UINT64_MAX
+#define RS_H5_WORKERS_MAX 16u
 
 struct rs_h5 {
     hid_t file;
 };
+
+/* What one thread needs to decode chunks; codec and scratch are made at the first use. */
+struct rs_h5_worker {
+    rs_codec *codec;
+    uint8_t *raw; /* the encoded chunk */
+    size_t raw_cap;
+    uint8_t *scratch; /* decoded chunks that are still to be laid out by rows */
+};
+
+struct rs_h5_data {
+    hid_t id;
+    char *path;
+    struct rs_h5_shape shape;
+    size_t item_size, row_size;
+    uint64_t rows;   /* in the file; when writing, also those still in the buffer */
+    bool is_ours;    /* chunk layout and filters are those that codec.h knows */
+    rs_codec *codec; /* for writing */
+    uint8_t *buffer; /* chunk_rows rows: gathered for writing; the decoded chunk of a column when reading */
+    size_t n_buffered;
+    uint64_t chunk; /* reading: index of the chunk in buffer */
+    uint32_t chunk_columns;
+    unsigned absent, n_filters; /* absent: filters that the dataset lacks, in the bits of codec.h */
+    uint8_t bit_of[3];          /* bit of each of its filters there */
+    struct rs_h5_worker *workers;
+    size_t n_workers;
+};
+
+/* The library is not made for threads: whoever calls it holds this lock. It may be taken again by its holder. */
+typedef struct {
+    int unused;
+} rs_h5_guard_t;
+rs_h5_guard_t rs_h5_lock(void);
+void rs_h5_unlock(const rs_h5_guard_t *guard);
+#define rs_h5_guard __attribute__((cleanup(rs_h5_unlock), unused)) rs_h5_guard_t
+
+/* One whole chunk, from row chunk * chunk_rows and the column on, into out: chunk_rows x chunk_columns items. Threads
+ * may decode at once, each with a worker of its own. */
+enum rs_status rs_h5_decode_chunk(rs_h5_data *d, struct rs_h5_worker *w, uint64_t chunk, uint32_t column, void *out,
+                                  struct rs_error *err);
+/* Rows of a matrix whose chunks codec.h knows. */
+enum rs_status rs_h5_read_matrix(rs_h5_data *d, uint64_t first, size_t n, uint8_t *out, struct rs_error *err);
 
 static inline void rs_cleanup_hid(hid_t *id)
 {

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -340,6 +341,55 @@ static void test_many_sets(void **state)
     }
 }
 
+struct part { /* a scan of some entities, perhaps in a thread of its own */
+    rs_fleet *f;
+    uint64_t first, n, rows;
+    uint64_t digest; /* of rows by their place in the file: the sum over parts is that of the whole */
+};
+
+static void *scan_part(void *arg)
+{
+    struct part *p = arg;
+    RS_AUTO(rs_fleet_scan) *s = NULL;
+    struct rs_fleet_block k;
+    enum rs_status st = rs_fleet_scan_new(p->f, p->first, p->n, &s, NULL);
+    while (st >= 0 && (st = rs_fleet_scan_step(s, &k, NULL)) == RS_CONTINUE) {
+        for (size_t i = 0; i < k.n; i++) {
+            uint32_t bits[2];
+            memcpy(bits, k.values + 2 * i, sizeof bits);
+            p->digest += (k.row + i + 1) * ((uint64_t)bits[0] * 2654435761u + bits[1] + (uint64_t)k.time[i] * 40503u);
+        }
+        p->rows += k.n;
+    }
+    if (st < 0)
+        p->rows = UINT64_MAX;
+    return NULL;
+}
+
+static void test_scans_in_threads(void **state)
+{
+    (void)state;
+    build_shuffled("p.h5", 5);
+    RS_AUTO(rs_fleet) *f = NULL;
+    assert_int_equal(rs_fleet_open(in_folder("p.h5"), &f, NULL), RS_OK);
+    struct part whole = { .f = f, .n = UINT64_MAX }, single = whole;
+    struct part parts[2] = { { .f = f, .n = 77 }, { .f = f, .first = 77, .n = UINT64_MAX } };
+    pthread_t threads[2];
+    for (size_t i = 0; i < RS_LEN(parts); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, scan_part, &parts[i]), 0);
+    for (size_t i = 0; i < RS_LEN(parts); i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    scan_part(&whole);
+    setenv("RESEAT_THREADS", "1", 1);
+    scan_part(&single);
+    unsetenv("RESEAT_THREADS");
+    assert_int_equal(whole.rows, 18000);
+    assert_int_equal(parts[0].rows, 77 * 90);
+    assert_int_equal(parts[0].rows + parts[1].rows, whole.rows);
+    assert_true(parts[0].digest + parts[1].digest == whole.digest);
+    assert_true(single.rows == whole.rows && single.digest == whole.digest);
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -368,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_order_does_not_matter),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_many_sets),
+        cmocka_unit_test(test_scans_in_threads),
     };
     setenv("RS_FAULT", "builder.rename:2", 1);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
