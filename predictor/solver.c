@@ -126,7 +126,7 @@ static bool is_lower(const struct rs_fit *f, double t, double slope)
         return false;
     for (size_t j = 0; j <= f->p.d; j++) {
         double w = ws->trial.w[j], v = ws->step[j];
-        derivative += ws->trial.g[j] * v + ws->l1[j] * (w > 0 ? v : w < 0 ? -v : fabs(v));
+        derivative += (ws->trial.g[j] + (w != 0 ? copysign(ws->l1[j], w) : copysign(ws->l1[j], v))) * v;
     }
     return fabs(derivative) <= SLOPE_LEFT * fabs(slope);
 }

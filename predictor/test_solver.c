@@ -193,13 +193,155 @@ static void test_too_many_features(void **unused)
     assert_string_equal(err.msg, "2049 features, at most 2048: leave out signals or attributes");
 }
 
+/* A problem large enough for samples: skewed classes, a row's bits from its number. */
+#define LARGE 40000
+static void make_large(float *x, uint8_t *y)
+{
+    for (size_t i = 0; i < LARGE; i++) {
+        uint32_t r = (uint32_t)i * 2654435761u + 12345;
+        double z = -3.4;
+        for (size_t j = 0; j < D; j++) {
+            r ^= r << 13;
+            r ^= r >> 17;
+            r ^= r << 5;
+            x[i * D + j] = (float)(r >> 8) / 8388608.0f - 1.0f;
+            z += (double)x[i * D + j] * (j < 4 ? 1.3 - 0.6 * (double)j : 0.03);
+        }
+        r = r * 1664525 + 1013904223;
+        y[i] = (double)(r >> 8) / 16777216.0 < 1 / (1 + exp(-z));
+    }
+}
+
+/* |smallest subgradient| by its definition (math.md L7), term by term. */
+static double kkt(const struct rs_problem *p, double C, double l1_ratio, const double *w, double *out_start)
+{
+    double norm = 0, start = 0;
+    for (size_t j = 0; j <= p->d; j++) {
+        double g = 0, g0 = 0;
+        for (size_t i = 0; i < p->n; i++) {
+            double s = p->y[i] ? 1 : -1, x = j < p->d ? (double)p->x[i * p->stride + j] : 1;
+            g -= s * x / (1 + exp(s * rs_linear_z(w, p->x + i * p->stride, p->d)));
+            g0 -= s * x / 2;
+        }
+        double l1 = j < p->d ? l1_ratio : 0;
+        g = C * g + (j < p->d ? (1 - l1_ratio) * w[j] : 0);
+        g = w[j] > 0 ? g + l1 : w[j] < 0 ? g - l1 : RS_MAX(fabs(g) - l1, 0.0);
+        norm += g * g;
+        start += C * g0 * C * g0;
+    }
+    *out_start = sqrt(start);
+    return sqrt(norm);
+}
+
+static void fit_large(const struct rs_problem *p, double l1_ratio, unsigned n_threads, double rel, double *w)
+{
+    RS_AUTO(rs_solver) *ws = NULL;
+    struct rs_fit_options opt = { .learner = RS_LOGISTIC,
+                                  .C = 0.37,
+                                  .l1_ratio = l1_ratio,
+                                  .rel_gradient = rel,
+                                  .max_iter = 100,
+                                  .n_threads = n_threads };
+    struct rs_fit_report report;
+    struct rs_error err = RS_ERROR_INIT;
+    memset(w, 0, (p->d + 1) * sizeof *w);
+    assert_int_equal(rs_solver_new(p->n, p->d, &ws, &err), RS_OK);
+    if (rs_solver_fit(ws, p, &opt, w, &report, &err) != RS_OK)
+        fail_msg("%s", err.msg);
+    assert_true(report.has_converged);
+    double start, norm = kkt(p, opt.C, l1_ratio, w, &start);
+    if (norm > 1.1 * rel * start)
+        fail_msg("gradient %g of %g, %g asked", norm, start, rel);
+}
+
+static void test_samples_lead_to_the_optimum(void **unused)
+{
+    (void)unused;
+    static float x[LARGE * D];
+    static uint8_t y[LARGE];
+    static double weight[2][D + 1];
+    make_large(x, y);
+    struct rs_problem p = {
+        .x = x, .y = y, .n = LARGE, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1
+    };
+    fit_large(&p, 0, 2, 1e-6, weight[0]);
+    fit_large(&p, 0, 2, 1e-12, weight[0]);
+    p.n = LARGE;
+    fit_large(&p, 0, 1, 1e-12, weight[1]);
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]); /* threads change no bit */
+    fit_large(&p, 0, 3, 1e-12, weight[1]);
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+    setenv("RESEAT_ISA", "plain", 1); /* nor do vectors */
+    fit_large(&p, 0, 2, 1e-12, weight[1]);
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+    setenv("RESEAT_ISA", "avx2", 1);
+    fit_large(&p, 0, 2, 1e-12, weight[1]);
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+    unsetenv("RESEAT_ISA");
+    fit_large(&p, 0.9, 2, 1e-11, weight[0]);
+    fit_large(&p, 0.9, 1, 1e-11, weight[1]);
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+}
+
+static void test_offset_is_a_fixed_column(void **unused)
+{
+    (void)unused;
+    static float x[N * D], row_weight[N];
+    static uint8_t y[N];
+    static double offset[N];
+    make(x, y);
+    for (size_t i = 0; i < N; i++) {
+        row_weight[i] = 1;
+        offset[i] = 0.731; /* a constant one only moves the intercept */
+    }
+    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1 };
+    double a[D + 1] = { 0 }, b[D + 1] = { 0 };
+    fit(&p, RS_LOGISTIC, 0.37, a);
+    p.offset = offset;
+    p.row_weight = row_weight;
+    fit(&p, RS_LOGISTIC, 0.37, b);
+    for (size_t j = 0; j < D; j++)
+        assert_true(fabs(a[j] - b[j]) < 1e-9);
+    assert_true(fabs(a[D] - b[D] - 0.731) < 1e-9);
+}
+
+static void test_bad_input(void **unused)
+{
+    (void)unused;
+    static float x[] = { 1, -2.385f, 0.5f };
+    static const uint8_t y[] = { 1, 1, 1 }, mixed[] = { 0, 1, 1 };
+    struct rs_problem p = { .x = x, .y = y, .n = 3, .d = 1, .stride = 1, .weight_positive = 1, .weight_negative = 1 };
+    struct rs_fit_options opt = { .learner = RS_LOGISTIC, .C = 1, .rel_gradient = 1e-6, .max_iter = 50 };
+    RS_AUTO(rs_solver) *ws = NULL;
+    struct rs_fit_report report;
+    struct rs_error err = RS_ERROR_INIT;
+    double w[2] = { 0, 0 };
+    assert_int_equal(rs_solver_new(3, 1, &ws, &err), RS_OK);
+    assert_int_equal(rs_solver_fit(ws, &p, &opt, w, &report, &err), RS_ENODATA);
+    assert_string_equal(err.msg, "fit: all rows are of one class: a free intercept has no optimum");
+    p.n = 0;
+    assert_int_equal(rs_solver_fit(ws, &p, &opt, w, &report, &err), RS_ENODATA);
+    assert_string_equal(err.msg, "fit: no rows");
+    p.n = 3;
+    p.y = mixed;
+    x[1] = NAN;
+    assert_int_equal(rs_solver_fit(ws, &p, &opt, w, &report, &err), RS_EDOMAIN);
+    assert_string_equal(err.msg, "a row or the start holds a NaN, an infinity or too large a number");
+    x[1] = -2.385f;
+    opt.learner = RS_LINEAR_SVM;
+    opt.l1_ratio = 0.5;
+    assert_int_equal(rs_solver_fit(ws, &p, &opt, w, &report, &err), RS_EUNSUPPORTED);
+    assert_string_equal(err.msg, "elastic net: logistic regression only");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_meets_log_odds),       cmocka_unit_test(test_gradient_is_zero),
         cmocka_unit_test(test_start_does_not_matter),      cmocka_unit_test(test_weights_are_copies),
         cmocka_unit_test(test_separable_data_stay_finite), cmocka_unit_test(test_same_bits_again),
-        cmocka_unit_test(test_too_many_features),
+        cmocka_unit_test(test_too_many_features),          cmocka_unit_test(test_samples_lead_to_the_optimum),
+        cmocka_unit_test(test_offset_is_a_fixed_column),   cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
