@@ -38,7 +38,11 @@ static void put_row(FILE *to, const struct rs_model *model, const struct rs_scor
     put_field(to, row->sample.id);
     fprintf(to, ",%s,", rs_time_format(row->sample.time, time));
     put_field(to, model->program.cohorts[row->sample.cohort].name);
-    fprintf(to, ",%.17g,%s\n", row->risk, row->sample.label < 0 ? "" : row->sample.label ? "1" : "0");
+    fprintf(to, ",%.17g,%s,", row->risk, row->sample.label < 0 ? "" : row->sample.label ? "1" : "0");
+    uint32_t attr;
+    if (rs_program_fallback(&model->program, row->sample.attrs, &attr))
+        put_field(to, model->program.attrs[attr].name);
+    putc('\n', to);
 }
 
 static enum rs_status write_rows(struct score_args *a, struct rs_error *err)
@@ -48,7 +52,7 @@ static enum rs_status write_rows(struct score_args *a, struct rs_error *err)
     if (st < 0)
         return st;
     struct rs_scored_row row;
-    fputs("entity,time,cohort,risk,label\n", a->out.stream);
+    fputs("entity,time,cohort,risk,label,fallback\n", a->out.stream);
     while ((st = rs_scoring_step(&s, &row, err)) == RS_CONTINUE) {
         if (!a->is_last_only || row.sample.is_last)
             put_row(a->out.stream, s.model, &row);

@@ -160,7 +160,7 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
         { "learner", 'l', RS_OPT_STRING, &a.learner_word, "WORD", "auto, logistic, svm or rbf (auto)." },
         { "penalty", 'C', RS_OPT_DOUBLE, &a.C, "C", "Weight of the loss against the penalty (chosen)." },
         { "features", 0, RS_OPT_STRING, &a.features_word, "WORD",
-          "auto, base (no hinges, no interactions) or values (auto)." },
+          "auto, base (no terms) or values (auto)." },
         { "target", 't', RS_OPT_STRING, &a.target_word, "WORD",
           "What candidates compete on: precision@P%, logloss, auc, ap (precision@1%)." },
         { "calibration", 0, RS_OPT_STRING, &a.calibration_word, "WORD", "auto, platt, beta or isotonic (auto)." },

@@ -12,7 +12,8 @@ struct rs_candidate {
     const struct rs_learner_ops *ops;
     unsigned set;     /* of features, 0 the smallest */
     bool is_balanced; /* both classes weigh the same in total */
-    double C, l1_ratio, gamma;
+    double C, l1_ratio;
+    double gamma; /* of a radial machine, in units of 1 / d */
 };
 
 /* What the fits share. */
@@ -51,7 +52,7 @@ struct rs_learner_ops {
                              double *out_z, struct rs_error *err);
 };
 
-extern const struct rs_learner_ops rs_logistic_ops, rs_svm_ops;
+extern const struct rs_learner_ops rs_logistic_ops, rs_svm_ops, rs_rbf_ops;
 
 /* Whether two candidates differ in C and gamma alone. */
 bool rs_candidates_are_kin(const struct rs_candidate *a, const struct rs_candidate *b);

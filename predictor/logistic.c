@@ -4,11 +4,10 @@
 
 #include <math.h>
 
-static const double ridge_C[] = { 0.003, 0.01, 0.03, 0.1, 0.3, 1 };
-static const double net_C[] = { 0.03, 0.1, 0.3 };
+static const double ridge_C[] = { 0.01, 0.03, 0.1, 0.3 };
+static const double net_C[] = { 0.03, 0.1 };
 
 #define NET_RATIO 0.5
-#define HAS_NET false
 
 static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
 {
@@ -16,7 +15,7 @@ static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t m
     for (size_t i = 0; i < RS_LEN(ridge_C) && n < max; i++)
         if (isnan(C) || i == 0)
             out[n++] = (struct rs_candidate){ .ops = &rs_logistic_ops, .set = set, .C = isnan(C) ? ridge_C[i] : C };
-    for (size_t i = 0; HAS_NET && isnan(C) && i < RS_LEN(net_C) && n < max; i++)
+    for (size_t i = 0; isnan(C) && i < RS_LEN(net_C) && n < max; i++)
         out[n++] = (struct rs_candidate){ .ops = &rs_logistic_ops, .set = set, .C = net_C[i], .l1_ratio = NET_RATIO };
     return n;
 }

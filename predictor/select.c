@@ -37,7 +37,7 @@ static void cv_clear(struct cv *v)
     rs_fitted_clear(&v->fitted);
 }
 
-static bool is_wanted(enum rs_learner_choice choice, enum rs_learner learner)
+static bool is_wanted(enum rs_learner_choice choice, enum rs_learner learner, size_t n_rows)
 {
     switch (choice) {
     case RS_LEARN_LOGISTIC:
@@ -49,18 +49,19 @@ static bool is_wanted(enum rs_learner_choice choice, enum rs_learner learner)
     case RS_LEARN_AUTO:
         break;
     }
-    return true;
+    return learner != RS_RBF_SVM || n_rows <= RS_RBF_ROWS_AUTO;
 }
 
-void rs_select_list(const struct rs_sets *sets, const struct rs_select_options *opt, struct rs_selection *out)
+void rs_select_list(const struct rs_sets *sets, size_t n_rows, const struct rs_select_options *opt,
+                    struct rs_selection *out)
 {
-    static const struct rs_learner_ops *const learners[] = { &rs_logistic_ops, &rs_svm_ops };
+    static const struct rs_learner_ops *const learners[] = { &rs_logistic_ops, &rs_svm_ops, &rs_rbf_ops };
     struct rs_candidate found[RS_CANDIDATES_MAX];
     *out = (struct rs_selection){ .target = opt->target };
     size_t n = 0;
     for (unsigned set = 0; set < sets->n; set++)
         for (size_t k = 0; k < RS_LEN(learners); k++)
-            if (is_wanted(opt->learner, learners[k]->learner))
+            if (is_wanted(opt->learner, learners[k]->learner, n_rows))
                 n += learners[k]->propose(opt->C, set, found + n, RS_CANDIDATES_MAX - n);
     for (; out->n < n; out->n++)
         out->of[out->n] = (struct rs_scored){ .candidate = found[out->n], .has_converged = true };
@@ -324,7 +325,7 @@ static enum rs_status run(struct cv *v, struct rs_error *err)
 enum rs_status rs_select(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,
                          const struct rs_select_options *opt, struct rs_selection *out, struct rs_error *err)
 {
-    rs_select_list(sets, opt, out);
+    rs_select_list(sets, s->n, opt, out);
     if (out->n == 1)
         return RS_OK;
     struct cv v = { .s = s, .f = f, .sets = sets, .opt = opt, .out = out };

@@ -11,7 +11,8 @@
 enum rs_learner_choice { RS_LEARN_AUTO, RS_LEARN_LOGISTIC, RS_LEARN_SVM, RS_LEARN_RBF };
 
 #define RS_CANDIDATES_MAX 96
-#define RS_CV_TOLERANCE 1e-4 /* relative gradient of fits that validation alone sees */
+#define RS_RBF_ROWS_AUTO 10000 /* a larger sample is left to the linear learners unless asked otherwise */
+#define RS_CV_TOLERANCE 1e-4   /* relative gradient of fits that validation alone sees */
 #define RS_CV_MAX_ITER 60
 
 struct rs_scored {
@@ -39,7 +40,9 @@ struct rs_select_options {
 };
 
 /* Lists the candidates without judging them; chosen is the first. */
-void rs_select_list(const struct rs_sets *sets, const struct rs_select_options *opt, struct rs_selection *out);
+/* n_rows: of the sample, by which slow learners are left out. */
+void rs_select_list(const struct rs_sets *sets, size_t n_rows, const struct rs_select_options *opt,
+                    struct rs_selection *out);
 /* Lists, judges and chooses. s holds the sets' columns from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what
  * the fits report. */
 enum rs_status rs_select(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,

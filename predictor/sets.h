@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Sets of features that candidates are fitted on: prefixes of the columns [base | hinges | interactions], the derived
- * ones made by terms.h. Which derived columns there are is decided on the rows that a fold trains on. */
+/* Sets of features that candidates are fitted on: the base columns alone, or with the terms behind them,
+ * bins and products that terms.h grows (docs/math.md F30 to F33), on the rows that a fold trains on alone. */
 #ifndef RS_PREDICTOR_SETS_H
 #define RS_PREDICTOR_SETS_H
 
 #include "predictor/sample.h"
 
-#define RS_SETS_MAX 3
+#define RS_SETS_MAX 2
 
 struct rs_sets {
     const struct rs_matrix *m;

@@ -4,12 +4,14 @@
 
 #include <math.h>
 
-static const double plain_C[] = { 0.001, 0.01, 0.1 };
-static const double balanced_C[] = { 0.0001, 0.001, 0.01 };
+static const double plain_C[] = { 0.001, 0.01 };
+static const double balanced_C[] = { 0.0001, 0.001 };
 
 static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
 {
     size_t n = 0;
+    if (set > 0) /* terms are grown for the logistic loss, and have not helped here */
+        return 0;
     for (int balanced = 0; balanced <= 1; balanced++)
         for (size_t i = 0; i < RS_LEN(plain_C) && n < max; i++)
             if (isnan(C) || i == 0)

@@ -7,6 +7,7 @@
 #include "predictor/assemble.h"
 #include "predictor/autofeat.h"
 #include "predictor/load.h"
+#include "predictor/terms.h"
 
 #define FINAL_GRADIENT 1e-10
 #define FINAL_MAX_ITER 200
@@ -87,7 +88,8 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
                                         .kind = opt->kind,
                                         .seed = opt->seed,
                                         .memory_bytes = opt->memory_bytes,
-                                        .stride_max = p->n_steps,
+                                        .stride_max =
+                                            p->n_steps + (opt->features == RS_FEATURES_AUTO ? RS_TERMS_MAX : 0),
                                         .is_quiet = opt->is_quiet,
                                         .comm = opt->comm };
     enum rs_status st = rs_load(fleet, p, &load_opt, m, err);
@@ -149,7 +151,7 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
 static void skip_validation(const struct rs_train_options *opt, const struct rs_sets *sets, struct rs_training *t)
 {
     struct rs_select_options select_opt = { .learner = opt->learner, .C = opt->C, .target = opt->target };
-    rs_select_list(sets, &select_opt, &t->selection);
+    rs_select_list(sets, 0, &select_opt, &t->selection);
     t->model->calibrator = (struct rs_calibrator){ .kind = RS_PLATT, .a = 1 };
     t->model->meta.threshold = NAN;
 }

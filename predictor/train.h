@@ -9,7 +9,7 @@
 
 enum rs_feature_choice {
     RS_FEATURES_AUTO,
-    RS_FEATURES_BASE,   /* no hinges, no interactions */
+    RS_FEATURES_BASE,   /* no bins and products of terms.h */
     RS_FEATURES_VALUES, /* nor history: newest readings and attributes alone */
 };
 

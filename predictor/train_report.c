@@ -6,8 +6,8 @@
 
 typedef unsigned long long ull;
 
-static const char *const set_names[RS_SETS_MAX] = { "base", "+ hinges", "+ interactions" };
-static const char *const set_words[RS_SETS_MAX] = { "base", "hinges", "interactions" };
+static const char *const set_names[RS_SETS_MAX] = { "base", "base + terms" };
+static const char *const set_words[RS_SETS_MAX] = { "base", "terms" };
 
 const char *rs_calibration_name(enum rs_calibration kind)
 {

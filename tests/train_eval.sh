@@ -75,7 +75,7 @@ import csv, json, math
 from collections import defaultdict
 
 rows = list(csv.DictReader(open("scores.csv")))
-assert list(rows[0]) == ["entity", "time", "cohort", "risk", "label"], list(rows[0])
+assert list(rows[0]) == ["entity", "time", "cohort", "risk", "label", "fallback"], list(rows[0])
 ev = json.load(open("eval.json"))
 pooled = ev["pooled"]
 labelled = [(float(r["risk"]), int(r["label"])) for r in rows if r["label"]]
