@@ -70,9 +70,24 @@ static enum rs_status fill_deltas(const struct rs_matrix *m, const struct rs_del
     return RS_OK;
 }
 
-enum rs_status rs_assemble(const struct rs_train_options *opt, struct rs_matrix *m, const struct rs_candidate *c,
-                           struct rs_fitted *f, const struct rs_deltas *deltas, double slope, struct rs_model *out,
-                           struct rs_error *err)
+/* What the signals looked like, for reseat drift. */
+static enum rs_status fill_references(const struct rs_fleet_info *info, const struct rs_matrix *m, struct rs_model *out,
+                                      struct rs_error *err)
+{
+    const struct rs_program *p = &out->program;
+    rs_autofree uint32_t *column = rs_alloc(p->n_signals, sizeof *column);
+    if (!column)
+        return rs_error_set(err, RS_ENOMEM, "model");
+    for (uint32_t i = 0; i < p->n_signals; i++)
+        for (uint32_t k = 0; k < info->n_signals; k++)
+            if (rs_streq(p->signals[i].name, info->signals[k].name))
+                column[i] = k;
+    return rs_references_finish(m->references, column, p->n_signals, &out->refs, err);
+}
+
+enum rs_status rs_assemble(const struct rs_fleet_info *info, const struct rs_train_options *opt, struct rs_matrix *m,
+                           const struct rs_candidate *c, struct rs_fitted *f, const struct rs_deltas *deltas,
+                           double slope, struct rs_model *out, struct rs_error *err)
 {
     out->learner = c->ops->learner;
     enum rs_status st = fill_meta(opt, m, out, err);
@@ -80,6 +95,8 @@ enum rs_status rs_assemble(const struct rs_train_options *opt, struct rs_matrix 
         st = fill_weights(m, f, out, err);
     if (st == RS_OK)
         st = fill_deltas(m, deltas, slope, out, err);
+    if (st == RS_OK)
+        st = fill_references(info, m, out, err);
     if (st < 0)
         return st;
     out->mean = rs_take(m->mean);

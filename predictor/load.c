@@ -38,6 +38,7 @@ struct load {
     const struct rs_load_options *opt;
     struct part *parts;
     size_t n_parts, round, n_round; /* ranges of the round under way: n_round from `round` on */
+    rs_references **references;     /* of each thread */
     struct rs_tally *tallies;       /* of each thread */
     unsigned n_threads;
     size_t budget;     /* rows; SIZE_MAX without a limit */
@@ -147,6 +148,7 @@ struct reading {
     struct rs_tally *tally;
     rs_scan *scan;
     rs_digest *digest;
+    rs_references *references;
     uint64_t entity; /* the last one with a label */
     uint64_t hash;   /* of it */
     bool fails, is_unit;
@@ -198,6 +200,8 @@ static bool take(struct reading *r, const struct rs_scan_row *row)
     count(r->tally, r->load->p, row, is_new, row->label == 1 && !r->fails);
     r->fails |= row->label == 1;
     rs_digest_add(r->digest, row);
+    uint64_t key[2] = { r->hash, row->row };
+    rs_references_add(r->references, XXH3_64bits(key, sizeof key), 1 / (double)row->n_entity_rows, row->readings);
     return !(row->label == 1 || is_kept(r->hash, row->time, r->part->halvings)) || keep(r, row);
 }
 
@@ -262,6 +266,7 @@ static void do_range(void *arg, size_t task, unsigned worker)
                          .tally = &l->tallies[worker],
                          .scan = scan,
                          .digest = digest,
+                         .references = l->references[worker],
                          .entity = UINT64_MAX,
                          .control_weight = share > 0 ? (float)(1 / share) : 1 };
     t->status = read_range(&r, &t->err);
@@ -400,9 +405,11 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / row, (size_t)1000) : SIZE_MAX;
     l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
     l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);
-    bool is_there = l->parts && l->tallies;
+    l->references = rs_alloc(l->n_threads, sizeof(rs_references *));
+    bool is_there = l->parts && l->tallies && l->references;
     for (unsigned k = 0; is_there && k < l->n_threads; k++)
-        is_there = new_tally(&l->tallies[k], l->p->n_cohorts);
+        is_there = new_tally(&l->tallies[k], l->p->n_cohorts) &&
+                   rs_references_new(info->n_signals, &l->references[k], NULL) == RS_OK;
     return is_there ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu ranges", l->n_parts);
 }
 
@@ -412,6 +419,9 @@ static void load_clear(struct load *l)
         part_clear(&l->parts[k]);
     for (unsigned k = 0; l->tallies && k < l->n_threads; k++)
         free(l->tallies[k].support);
+    for (unsigned k = 0; l->references && k < l->n_threads; k++)
+        rs_references_free(l->references[k]);
+    free(l->references);
     free(l->parts);
     free(l->tallies);
 }
@@ -429,8 +439,13 @@ enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct
     if (st == RS_OK)
         st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err) : rs_error_set(err, RS_ENOMEM, "cohorts");
     m.tally.control_share = rs_fleet_info(fleet)->control_share;
-    for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++)
+    for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++) {
         add_tally(&m.tally, &l.tallies[k]);
+        if (k > 0)
+            rs_references_join(l.references[0], l.references[k]);
+    }
+    if (st == RS_OK)
+        m.references = rs_take(l.references[0]);
     if (st == RS_OK && m.tally.n_rows == 0)
         st = rs_error_set(err, RS_ENODATA,
                           "no sample has a label: the horizon reaches beyond the data, or no entity was watched that "

@@ -24,6 +24,7 @@ void rs_matrix_clear(struct rs_matrix *m)
     free(m->mean);
     free(m->scale);
     free(m->tally.support);
+    rs_references_free(m->references);
     *m = (struct rs_matrix){ 0 };
 }
 

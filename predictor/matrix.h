@@ -6,6 +6,7 @@
 
 #include "models/model.h"
 #include "predictor/comm.h"
+#include "predictor/reference.h"
 
 /* Counts over all labelled samples, those that thinning left out included. */
 struct rs_tally {
@@ -36,6 +37,7 @@ struct rs_matrix {
     double keep_share;                 /* of the negative samples; 1 unless they were thinned */
     double *mean, *scale;              /* d; scale 0 where the column is constant */
     struct rs_tally tally;
+    rs_references *references; /* of all labelled samples */
 };
 
 /* Fills in missing entries: mean and scale of the readings that are there, impute values of the program (F15). */

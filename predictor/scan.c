@@ -256,6 +256,7 @@ enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error
         .is_last = b->is_last && i + 1 == b->n,
         .first_seen = b->first_seen,
         .last_seen = b->last_seen,
+        .n_entity_rows = b->n_entity_rows,
         .kind = b->kind,
         .failures = b->failures,
         .n_failures = b->n_failures,

@@ -39,6 +39,7 @@ struct rs_scan_row {
     size_t n_readings;
     bool is_first, is_last;        /* sample of its entity */
     int64_t first_seen, last_seen; /* of its entity */
+    uint64_t n_entity_rows;        /* of its entity */
     enum rs_entity_kind kind;
     const struct rs_failure *failures;
     size_t n_failures;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Partial pooling: closed forms, nesting, and the bar: better than complete pooling and than no pooling on cohorts of 20
- * to 200 hosts whose true rates are known. */
+/* Partial pooling: closed forms, nesting, and the bar: better than complete pooling and than no pooling on cohorts of
+ * 20 to 200 hosts whose true rates are known. */
 #include "predictor/pooling.c"
 
 #include <setjmp.h>
@@ -110,8 +110,8 @@ static double loss_at(const struct world *w, double kappa)
     return expected_loss(w, &t);
 }
 
-/* On every one of ten worlds, the pull 1 / 0.8^2 (the true precision, about 1.6) beats none at all (1e-6: each cohort by
- * itself) and an infinite one (complete pooling). */
+/* On every one of ten worlds, the pull 1 / 0.8^2 (the true precision, about 1.6) beats none at all (1e-6: each cohort
+ * by itself) and an infinite one (complete pooling). */
 static void test_beats_both(void **unused)
 {
     (void)unused;

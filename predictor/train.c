@@ -138,6 +138,8 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
                                    err);
     if (st == RS_OK)
         st = rs_crossfit_threshold(&t->crossfit, &t->model->calibrator, ALERT_BUDGET, &t->model->meta.threshold, err);
+    if (st == RS_OK)
+        st = rs_crossfit_reference(&t->crossfit, &t->model->calibrator, &t->model->score_ref, err);
     t->n_folds = folds.n;
     t->has_cut = folds.has_cut;
     t->cut = folds.cut;
@@ -234,8 +236,8 @@ static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, 
 }
 
 /* The final fit of what was chosen; m is standardised. */
-static enum rs_status finish(const struct rs_train_options *opt, struct rs_matrix *m, const double *penalty,
-                             struct rs_training *t, struct rs_error *err)
+static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_matrix *m,
+                             const double *penalty, struct rs_training *t, struct rs_error *err)
 {
     const struct rs_candidate *c = &t->selection.of[t->selection.chosen].candidate;
     const struct rs_crossfit *x = &t->crossfit;
@@ -260,7 +262,7 @@ static enum rs_status finish(const struct rs_train_options *opt, struct rs_matri
     t->n_fitted = m->n;
     t->keep_share = m->keep_share;
     t->n_control = m->tally.n_control;
-    return st < 0 ? st : rs_assemble(opt, m, c, &fitted, &deltas, slope, t->model, err);
+    return st < 0 ? st : rs_assemble(rs_fleet_info(fleet), opt, m, c, &fitted, &deltas, slope, t->model, err);
 }
 
 static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *t,
@@ -285,7 +287,7 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
     if (st < 0)
         return st;
     rs_matrix_standardise(&m);
-    return finish(opt, &m, sets.penalty, t, err);
+    return finish(fleet, opt, &m, sets.penalty, t, err);
 }
 
 enum rs_status rs_train(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *out,
