@@ -88,14 +88,16 @@ static json_t *digest_json(uint64_t digest)
 
 static enum rs_status model(struct call *c, json_t **out, struct rs_error *err)
 {
+    static const char *const learners[] = {
+        [RS_LOGISTIC] = "logistic", [RS_LINEAR_SVM] = "linear-svm", [RS_RBF_SVM] = "rbf-svm"
+    };
     struct rs_model_facts m;
     rs_telemetry_model(rs_engine_telemetry(c->e), &m);
     if (!m.is_loaded)
         return rs_error_set(err, RS_ENODATA, "no model is loaded");
-    *out = json_pack("{s:o, s:s, s:I, s:I, s:o, s:o}", "digest", digest_json(m.digest), "learner",
-                     m.learner == RS_LOGISTIC ? "logistic" : "linear-svm", "features", (json_int_t)m.n_features,
-                     "horizon_s", (json_int_t)m.horizon_s, "base_rate", rs_json_number(m.base_rate), "threshold",
-                     rs_json_number(m.threshold));
+    *out = json_pack("{s:o, s:s, s:I, s:I, s:o, s:o}", "digest", digest_json(m.digest), "learner", learners[m.learner],
+                     "features", (json_int_t)m.n_features, "horizon_s", (json_int_t)m.horizon_s, "base_rate",
+                     rs_json_number(m.base_rate), "threshold", rs_json_number(m.threshold));
     return RS_OK;
 }
 

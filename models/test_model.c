@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The model file: bytes out and in, every truncation and every flipped bit, files of every version that must stay
- * readable, and the score. Run with the argument "write PATH" it writes the golden file of the newest version. */
+ * readable, and the score. Run with the arguments "write PATH" or "write-rbf PATH" it writes the
+ * golden files of the newest version. */
 #include "models/model.h"
 
 #include <math.h>
@@ -201,20 +202,28 @@ static void test_round_trip(void **unused)
     assert_true(rs_model_digest(m) == rs_model_digest(back) && rs_model_digest(m) != 0);
 }
 
-static void test_golden_file(void **unused)
+/* The model encodes to the bytes of the file, which can be read. */
+static void check_golden(const struct rs_model *m, const char *path)
 {
-    (void)unused;
-    RS_AUTO_STRUCT(rs_model) *m = full_model();
     rs_autofree uint8_t *want = NULL, *got = NULL;
     size_t n_want = 0, n_got = 0;
     struct rs_error err = RS_ERROR_INIT;
     encode(m, &got, &n_got);
-    if (rs_read_file(RS_GOLDEN "/model-v2.rsm", RS_MODEL_SIZE_MAX, &want, &n_want, &err) != RS_OK)
+    if (rs_read_file(path, RS_MODEL_SIZE_MAX, &want, &n_want, &err) != RS_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(n_got, n_want);
     assert_memory_equal(got, want, n_want);
     RS_AUTO_STRUCT(rs_model) *loaded = NULL;
-    assert_int_equal(rs_model_load(RS_GOLDEN "/model-v2.rsm", &loaded, &err), RS_OK);
+    assert_int_equal(rs_model_load(path, &loaded, &err), RS_OK);
+}
+
+static void test_golden_file(void **unused)
+{
+    (void)unused;
+    RS_AUTO_STRUCT(rs_model) *m = full_model();
+    RS_AUTO_STRUCT(rs_model) *rbf = rbf_model();
+    check_golden(m, RS_GOLDEN "/model-v2.rsm");
+    check_golden(rbf, RS_GOLDEN "/model-v2-rbf.rsm");
 }
 
 /* A file of version 1 is the same model as it was. */
@@ -447,6 +456,10 @@ int main(int argc, char **argv)
     };
     if (argc == 3 && rs_streq(argv[1], "write")) {
         RS_AUTO_STRUCT(rs_model) *m = full_model();
+        return rs_model_save(m, argv[2], NULL) == RS_OK ? 0 : 1;
+    }
+    if (argc == 3 && rs_streq(argv[1], "write-rbf")) {
+        RS_AUTO_STRUCT(rs_model) *m = rbf_model();
         return rs_model_save(m, argv[2], NULL) == RS_OK ? 0 : 1;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

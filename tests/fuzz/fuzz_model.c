@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Any bytes as a model: refused, or a model that encodes back to them and whose score is a probability. The checksum is
  * made right first, so that what lies behind it is reached; the bytes are tried as they stand too. */
-#include "models/model.h"
+#include "models/score.h"
 
 #include <math.h>
 #include <zlib.h>
@@ -28,13 +28,16 @@ static void score(const struct rs_model *m)
     must(cohort < p->n_cohorts);
     rs_state_init(p, state);
     for (int64_t t = 0; t < 5; t++) {
+        for (uint32_t i = 0; i < p->n_events; i++)
+            must(rs_state_event(p, state, i, t * 40000 - (int64_t)i) == RS_OK);
         for (uint32_t i = 0; i < p->n_signals; i++)
             values[i] = (i + (uint32_t)t) % 3 ? 3e38f * (float)(t - 2) : NAN;
         must(rs_state_push(p, state, t * 40000, values) == RS_OK);
         must(rs_state_check(p, state, rs_program_state_size(p), NULL) == RS_OK);
         rs_state_features(p, state, attrs, x);
-        double risk = rs_model_risk(m, cohort, x);
+        double risk = rs_model_risk(m, cohort, x), batch;
         must(risk >= 0 && risk <= 1);
+        must(rs_score_batch(m, x, 1, &cohort, 1, &batch) == RS_OK && batch == risk);
     }
 }
 
