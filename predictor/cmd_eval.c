@@ -6,17 +6,19 @@
 #include "datasets/contain.h"
 #include "predictor/bootstrap.h"
 #include "predictor/json.h"
+#include "predictor/outfile.h"
 #include "predictor/report.h"
 #include "predictor/scoring.h"
 
 #define COVERAGE 0.95
 
 struct eval_args {
-    const char *fleet, *model, *budgets, *kind_word;
+    const char *fleet, *model, *compare, *html, *budgets, *kind_word;
     int kind;
     double min_auc;
     uint64_t n_bins, n_replicates;
-    bool is_json, is_quiet;
+    bool is_json, is_quiet, has_cohort_tables;
+    struct rs_outfile page; /* of --html */
     struct rs_eval_options opt;
 };
 
@@ -55,6 +57,8 @@ static enum rs_status check_args(int n_operands, struct eval_args *a, struct rs_
         return rs_error_set(err, RS_EUSAGE, "--bootstrap: at most %d", RS_REPLICATES_MAX);
     if (a->min_auc > 1)
         return rs_error_set(err, RS_EUSAGE, "--min-auc: a value from 0 to 1 needed");
+    if (a->html && rs_streq(a->html, "-"))
+        return rs_error_set(err, RS_EUSAGE, "--html: a file needed, the report goes to standard output");
     a->opt.n_bins = a->n_bins;
     a->opt.n_replicates = a->n_replicates;
     a->opt.is_quiet = a->is_quiet;
@@ -70,7 +74,10 @@ static int64_t next_failure(const struct rs_scan_row *s)
     return RS_TIME_NONE;
 }
 
-static enum rs_status gather(struct rs_scoring *s, rs_eval *e, struct rs_error *err)
+/* Adds every sample by `add`: those of the first model, or of the second. */
+static enum rs_status gather(struct rs_scoring *s, rs_eval *e,
+                             enum rs_status (*add)(rs_eval *, const struct rs_eval_sample *, struct rs_error *),
+                             struct rs_error *err)
 {
     struct rs_scored_row row;
     enum rs_status st;
@@ -83,18 +90,34 @@ static enum rs_status gather(struct rs_scoring *s, rs_eval *e, struct rs_error *
             .label = row.sample.label,
             .failure = next_failure(&row.sample),
         };
-        st = rs_eval_add(e, &sample, err);
+        st = add(e, &sample, err);
         if (st < 0)
             return st;
     }
     return st;
 }
 
+/* Scores the same rows with the second model, whose labels are the first one's, and hands it out for the report. */
+static enum rs_status gather_other(const struct eval_args *a, const struct rs_model *first, rs_eval *e,
+                                   struct rs_model **out, struct rs_error *err)
+{
+    rs_auto_scoring s = { 0 };
+    enum rs_status st = rs_scoring_open(&s, a->fleet, a->compare, a->kind, first->meta.horizon_s, "eval: second model",
+                                        a->is_quiet, err);
+    if (st < 0)
+        return st;
+    st = gather(&s, e, rs_eval_add_other, err);
+    if (st < 0)
+        return rs_error_prefix(err, st, "%s", a->compare);
+    *out = rs_take(s.model);
+    return RS_OK;
+}
+
 static enum rs_status print(const struct eval_args *a, const struct rs_report *report, struct rs_error *err)
 {
     if (a->is_json)
         return rs_json_print(rs_report_json(report), err);
-    rs_report_text(report, stdout);
+    rs_report_text(report, a->has_cohort_tables, stdout);
     return fflush(stdout) == 0 ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
 }
 
@@ -106,24 +129,37 @@ static enum rs_status check_auc(const struct eval_args *a, const struct rs_evalu
     return RS_OK;
 }
 
-static enum rs_status evaluate(const struct eval_args *a, struct rs_error *err)
+static enum rs_status write_page(struct eval_args *a, const struct rs_report *report, struct rs_error *err)
+{
+    enum rs_status st = rs_report_page(report, a->page.stream, err);
+    if (st == RS_OK)
+        st = rs_outfile_flush(&a->page, err);
+    return st < 0 ? rs_error_prefix(err, st, "%s", a->html) : RS_OK;
+}
+
+static enum rs_status evaluate(struct eval_args *a, struct rs_error *err)
 {
     rs_auto_scoring s = { 0 };
-    enum rs_status st = rs_scoring_open(&s, a->fleet, a->model, a->kind, "eval", a->is_quiet, err);
+    enum rs_status st = rs_scoring_open(&s, a->fleet, a->model, a->kind, 0, "eval", a->is_quiet, err);
     if (st < 0)
         return st;
     RS_AUTO(rs_eval) *e = NULL;
     RS_AUTO_STRUCT(rs_evaluation) *ev = NULL;
+    RS_AUTO_STRUCT(rs_model) *other = NULL;
     st = rs_eval_new(&s.model->program, &e, err);
     if (st == RS_OK)
-        st = gather(&s, e, err);
+        st = gather(&s, e, rs_eval_add, err);
+    if (st == RS_OK && a->compare)
+        st = gather_other(a, s.model, e, &other, err);
     if (st == RS_OK)
         st = rs_eval_measure(e, &a->opt, &ev, err);
     if (st < 0)
         return rs_error_prefix(err, st, "%s", a->fleet);
-    struct rs_report report = { a->fleet, a->model, s.model, &a->opt, ev, RS_OVERLAP_NONE };
+    struct rs_report report = { a->fleet, a->model, s.model, &a->opt, ev, RS_OVERLAP_NONE, a->compare, other };
     report.overlap = rs_overlap_find(s.model, rs_digest_value(s.digest), ev->first, ev->last);
-    st = print(a, &report, err);
+    st = a->html ? write_page(a, &report, err) : RS_OK;
+    if (st == RS_OK)
+        st = print(a, &report, err);
     return st < 0 ? st : check_auc(a, ev, err);
 }
 
@@ -131,6 +167,21 @@ static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
     return evaluate(arg, &err) < 0 ? rs_cli_fail("eval", &err) : RS_EXIT_OK;
+}
+
+/* The page is opened before, and renamed after, the contained child has filled it. */
+static int run(struct eval_args *a)
+{
+    struct rs_error err = RS_ERROR_INIT;
+    if (a->html && rs_outfile_open(&a->page, a->html, &err) < 0)
+        return rs_cli_fail("eval", &err);
+    int code = rs_contain("eval", a->fleet, work, a);
+    bool is_written = code == RS_EXIT_OK || code == RS_EXIT_QUALITY;
+    if (a->html && is_written && rs_outfile_commit(&a->page, &err) < 0)
+        code = rs_cli_fail("eval", &err);
+    if (a->html)
+        rs_outfile_close(&a->page);
+    return code;
 }
 
 int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self)
@@ -145,6 +196,9 @@ int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self)
     };
     const struct rs_opt opts[] = {
         { "model", 'm', RS_OPT_STRING, &a.model, "MODEL.rsm", "Model to evaluate (needed)." },
+        { "compare", 0, RS_OPT_STRING, &a.compare, "OTHER.rsm", "Second model, measured on the same samples." },
+        { "html", 0, RS_OPT_STRING, &a.html, "REPORT.html", "Also write a page with plots." },
+        { "cohort-tables", 0, RS_OPT_FLAG, &a.has_cohort_tables, NULL, "Print the calibration table of each cohort." },
         { "kind", 0, RS_OPT_STRING, &a.kind_word, "KIND", "Entities: all, host or component (default all)." },
         { "budget", 0, RS_OPT_STRING, &a.budgets, "SHARES",
           "Shares of a day's samples that may alert (default 0.1%,0.5%,1%,5%)." },
@@ -170,5 +224,5 @@ int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self)
         return rs_cli_fail("eval", &err);
     a.fleet = argv[first];
     rs_cli_catch_signals();
-    return rs_contain("eval", a.fleet, work, &a);
+    return run(&a);
 }

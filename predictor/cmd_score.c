@@ -48,7 +48,7 @@ static void put_row(FILE *to, const struct rs_model *model, const struct rs_scor
 static enum rs_status write_rows(struct score_args *a, struct rs_error *err)
 {
     rs_auto_scoring s = { 0 };
-    enum rs_status st = rs_scoring_open(&s, a->fleet, a->model, a->kind, "score", a->is_quiet, err);
+    enum rs_status st = rs_scoring_open(&s, a->fleet, a->model, a->kind, 0, "score", a->is_quiet, err);
     if (st < 0)
         return st;
     struct rs_scored_row row;

@@ -97,7 +97,7 @@ static void print_line(FILE *to, const char *name, const char *value, const char
     fprintf(to, "  %-22s %-34s %s\n", name, value, note);
 }
 
-static void print_measures(const struct rs_eval_group *g, FILE *to)
+static void print_measures(const struct rs_report *r, const struct rs_eval_group *g, FILE *to)
 {
     const struct rs_metrics *m = &g->value.m;
     char buf[CELL_MAX];
@@ -105,11 +105,18 @@ static void print_measures(const struct rs_eval_group *g, FILE *to)
     print_line(to, "ROC-AUC", cell(g, &m->roc_auc, 1, 4, buf), "0.5 is chance, 1 is perfect");
     print_line(to, "PR-AUC", cell(g, &m->average_precision, 1, 4, buf),
                "average precision; chance is the share of positives");
+    if (r->model->program.n_cohorts > 1) {
+        print_line(to, "  within cohorts", cell(g, &g->value.within_roc_auc, 1, 4, buf),
+                   "ROC-AUC among samples of the same cohort");
+        print_line(to, "  within cohorts", cell(g, &g->value.within_average_precision, 1, 4, buf), "PR-AUC, the same");
+    }
     print_line(to, "Brier score", cell(g, &m->brier, 1, 6, buf), "0 is perfect");
     print_line(to, "Brier skill", cell(g, &m->brier_skill, 1, 4, buf),
                "against the share of positives: 0 is no skill, 1 is perfect");
     print_line(to, "log loss", cell(g, &m->log_loss, 1, 5, buf), "nats");
     fputs("\nCalibration\n", to);
+    print_line(to, "calibration error", cell(g, &g->value.calibration_error, 1, 6, buf),
+               "mean distance of risk and observed share, over the bins below");
     print_line(to, "slope", cell(g, &m->slope, 1, 3, buf), "1 is perfect; below: risks too extreme");
     print_line(to, "intercept", cell(g, &m->intercept, 1, 3, buf), "0 is perfect, at that slope");
     print_line(to, "in the large", cell(g, &m->in_the_large, 1, 3, buf),
@@ -225,13 +232,24 @@ static void print_cohorts(const struct rs_report *r, FILE *to)
                 r->opt->min_failing);
 }
 
-void rs_report_text(const struct rs_report *r, FILE *to)
+static void print_cohort_tables(const struct rs_report *r, FILE *to)
+{
+    for (size_t g = 1; g < r->ev->n_groups; g++) {
+        fprintf(to, "\nCalibration of %s", r->model->program.cohorts[r->ev->groups[g].cohort].name);
+        print_bins(&r->ev->groups[g], to);
+    }
+}
+
+void rs_report_text(const struct rs_report *r, bool has_cohort_tables, FILE *to)
 {
     const struct rs_eval_group *all = &r->ev->groups[0];
     print_head(r, to);
     print_overlap(r, to);
-    print_measures(all, to);
+    print_measures(r, all, to);
     print_bins(all, to);
     print_budgets(r, all, to);
     print_cohorts(r, to);
+    if (has_cohort_tables)
+        print_cohort_tables(r, to);
+    rs_report_compare_text(r, to);
 }

@@ -27,33 +27,32 @@ static json_t *calibration_json(const struct rs_eval_group *g)
     return bins;
 }
 
+/* Adds each measure of a table under its key; NULL where one could not be. Takes to. */
+static json_t *add_measures(json_t *to, const struct rs_eval_group *g, const struct rs_measure *table, size_t n,
+                            const double *values)
+{
+    for (size_t i = 0; i < n; i++)
+        if (json_object_set_new(to, table[i].key, with_interval(g, values + table[i].index)) < 0) {
+            json_decref(to);
+            return NULL;
+        }
+    return to;
+}
+
 static json_t *budgets_json(const struct rs_report *r, const struct rs_eval_group *g)
 {
     json_t *budgets = json_array();
     for (size_t b = 0; b < r->opt->n_budgets; b++) {
-        const struct rs_alert_stats *a = &g->value.alerts[b];
-        json_t *item =
-            json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "budget", r->opt->budgets[b], "alerts",
-                      with_interval(g, &a->alerts), "precision", with_interval(g, &a->precision), "recall",
-                      with_interval(g, &a->recall), "entities_caught", with_interval(g, &a->caught), "entity_recall",
-                      with_interval(g, &a->entity_recall), "false_alarms_per_1000_entity_days",
-                      with_interval(g, &a->false_alarms), "lead_q1_s", with_interval(g, &a->lead_q1_s), "lead_median_s",
-                      with_interval(g, &a->lead_median_s), "lead_q3_s", with_interval(g, &a->lead_q3_s));
-        budgets = rs_json_append(budgets, item);
+        json_t *item = json_pack("{s:f}", "budget", r->opt->budgets[b]);
+        budgets = rs_json_append(
+            budgets, add_measures(item, g, rs_alert_measures, RS_ALERT_MEASURES, (const double *)&g->value.alerts[b]));
     }
     return budgets;
 }
 
 static json_t *measures_json(const struct rs_eval_group *g)
 {
-    const struct rs_metrics *m = &g->value.m;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "base_rate", with_interval(g, &m->base_rate),
-                     "roc_auc", with_interval(g, &m->roc_auc), "average_precision",
-                     with_interval(g, &m->average_precision), "brier", with_interval(g, &m->brier), "brier_skill",
-                     with_interval(g, &m->brier_skill), "log_loss", with_interval(g, &m->log_loss), "mean_risk",
-                     with_interval(g, &m->mean_risk), "calibration_in_the_large", with_interval(g, &m->in_the_large),
-                     "calibration_slope", with_interval(g, &m->slope), "calibration_intercept",
-                     with_interval(g, &m->intercept));
+    return add_measures(json_object(), g, rs_measures, RS_MEASURES, (const double *)&g->value);
 }
 
 static json_t *group_json(const struct rs_report *r, const struct rs_eval_group *g)
@@ -85,12 +84,13 @@ json_t *rs_report_json(const struct rs_report *r)
     static const char *const overlap[] = {
         [RS_OVERLAP_SAME_DATA] = "same-data", [RS_OVERLAP_SAME_TIME] = "same-time", [RS_OVERLAP_NONE] = "other-time"
     };
-    return json_pack("{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:f}, s:o, s:I, s:o}", "fleet",
-                     r->fleet_path, "model", r->model_path, "model_digest", rs_json_digest(rs_model_digest(r->model)),
-                     "horizon_s", (json_int_t)r->model->meta.horizon_s, "training_overlap", overlap[r->overlap],
-                     "samples", (json_int_t)r->ev->n_samples, "labelled", (json_int_t)r->ev->n_rows, "entities",
-                     (json_int_t)r->ev->n_entities, "first", rs_json_time(r->ev->first), "last",
-                     rs_json_time(r->ev->last), "bootstrap", "replicates", (json_int_t)r->opt->n_replicates, "seed",
-                     (json_int_t)r->opt->seed, "coverage", r->opt->coverage, "pooled", group_json(r, &r->ev->groups[0]),
-                     "cohorts_left_out", (json_int_t)r->ev->n_cohorts_left_out, "cohorts", cohorts_json(r));
+    return json_pack(
+        "{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:f}, s:o, s:I, s:o, s:o*}", "fleet",
+        r->fleet_path, "model", r->model_path, "model_digest", rs_json_digest(rs_model_digest(r->model)), "horizon_s",
+        (json_int_t)r->model->meta.horizon_s, "training_overlap", overlap[r->overlap], "samples",
+        (json_int_t)r->ev->n_samples, "labelled", (json_int_t)r->ev->n_rows, "entities", (json_int_t)r->ev->n_entities,
+        "first", rs_json_time(r->ev->first), "last", rs_json_time(r->ev->last), "bootstrap", "replicates",
+        (json_int_t)r->opt->n_replicates, "seed", (json_int_t)r->opt->seed, "coverage", r->opt->coverage, "pooled",
+        group_json(r, &r->ev->groups[0]), "cohorts_left_out", (json_int_t)r->ev->n_cohorts_left_out, "cohorts",
+        cohorts_json(r), "comparison", r->other ? rs_report_compare_json(r) : NULL);
 }

@@ -5,7 +5,7 @@
 #include "common/cli.h"
 
 enum rs_status rs_scoring_open(struct rs_scoring *s, const char *fleet_path, const char *model_path, int kind,
-                               const char *what, bool is_quiet, struct rs_error *err)
+                               int64_t horizon_s, const char *what, bool is_quiet, struct rs_error *err)
 {
     *s = (struct rs_scoring){ 0 };
     enum rs_status st = rs_model_load(model_path, &s->model, err);
@@ -13,7 +13,7 @@ enum rs_status rs_scoring_open(struct rs_scoring *s, const char *fleet_path, con
         st = rs_fleet_open(fleet_path, &s->fleet, err);
     if (st < 0)
         return st;
-    struct rs_scan_options opt = { .horizon_s = s->model->meta.horizon_s, .kind = kind };
+    struct rs_scan_options opt = { .horizon_s = horizon_s ? horizon_s : s->model->meta.horizon_s, .kind = kind };
     st = rs_scan_new(s->fleet, &s->model->program, &opt, &s->scan, err);
     if (st < 0)
         return rs_error_prefix(err, st, "%s", fleet_path);

@@ -22,10 +22,10 @@ struct rs_scored_row {
     double risk; /* finite, in [0, 1] */
 };
 
-/* Loads the model, opens the fleet file, starts the progress line `what`. kind: as in scan.h. Messages name the file.
- * On failure *s may be half open: close it either way. */
+/* Loads the model, opens the fleet file, starts the progress line `what`. kind: as in scan.h. horizon_s: of the labels,
+ * 0 for the model's own. Messages name the file. On failure *s may be half open: close it either way. */
 enum rs_status rs_scoring_open(struct rs_scoring *s, const char *fleet_path, const char *model_path, int kind,
-                               const char *what, bool is_quiet, struct rs_error *err);
+                               int64_t horizon_s, const char *what, bool is_quiet, struct rs_error *err);
 /* RS_CONTINUE with *out filled (its pointers live until the next step), RS_OK at the end; RS_ECANCELLED after a signal,
  * RS_EDOMAIN where the model gives a number that is no probability, else what the reader reports. */
 enum rs_status rs_scoring_step(struct rs_scoring *s, struct rs_scored_row *out, struct rs_error *err);
