@@ -10,6 +10,8 @@ static const struct rs_verb verbs[] = {
     { "score", "reseat score FLEET.h5 -m MODEL.rsm [-o SCORES.csv] [options]",
       "Writes the risk of each sample of a fleet.", rs_cmd_score },
     { "dump", "reseat dump MODEL.rsm [options]", "Prints a model as text.", rs_cmd_dump },
+    { "cohorts", "reseat cohorts FLEET.h5 [options]",
+      "Finds what hosts that fail more often than the rest have in common.", rs_cmd_cohorts },
     { NULL, NULL, NULL, NULL },
 };
 
