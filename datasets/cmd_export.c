@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* reseat export: samples of a fleet file as newline-delimited JSON, the form in which POST /v1/telemetry takes them. */
+/* reseat export: samples of a fleet file as newline-delimited JSON, the form in which POST /v1/telemetry takes them. A
+ * model is handed over to reseat-export-model, which knows what is in it. */
 #include "datasets/commands.h"
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 
 #include "common/bytes.h"
@@ -390,6 +392,29 @@ static enum rs_status check(const struct options *opt, int n_operands, struct rs
     return find_end(opt, 0, &ignored, err);
 }
 
+/* ---- models ---- */
+
+static bool is_model(const char *path)
+{
+    static const unsigned char magic[8] = { 0x89, 'R', 'S', 'M', '\r', '\n', 0x1a, '\n' }; /* docs/model-format.md */
+    unsigned char head[sizeof magic];
+    rs_auto_file FILE *f = fopen(path, "rb");
+    return f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof magic) == 0;
+}
+
+/* Becomes reseat-export-model, from beside this program or else from $PATH; returns only where there is none. */
+static void become_export_model(char **argv)
+{
+    char path[PATH_MAX], name[] = "reseat export-model";
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "/reseat-export-model");
+    path[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(path, '/');
+    strcpy(slash ? slash : path, "/reseat-export-model");
+    argv[0] = name;
+    execv(path, argv);
+    execvp("reseat-export-model", argv);
+}
+
 int rs_cmd_export(int argc, char **argv, const struct rs_verb *self)
 {
     struct options opt = { .last = UINT64_MAX };
@@ -404,6 +429,12 @@ int rs_cmd_export(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     int first;
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] != '-' && is_model(argv[i])) {
+            become_export_model(argv);
+            rs_error_errno(&err, RS_ENOTFOUND, "%s: a model: reseat-export-model", argv[i]);
+            return rs_cli_fail(self->name, &err);
+        }
     enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
     if (st == RS_CONTINUE)
         return RS_EXIT_OK;

@@ -22,11 +22,12 @@ static const struct {
     { "import", "Read CSV files into a fleet file." },
     { "simulate", "Write the fleet file of a simulated fleet." },
     { "info", "What a fleet file holds." },
-    { "export", "Print a fleet file as text." },
+    { "export", "Print a fleet file as text, or a model in other formats." },
     { "train", "Train a model on a fleet file." },
     { "eval", "Measure how well a model predicts." },
     { "score", "Score every sample of a fleet file." },
     { "dump", "Print a model as text." },
+    { "import-model", "Read a text model of liblinear or libsvm." },
 };
 
 static bool is_builtin(const char *verb)

@@ -12,6 +12,10 @@ static const struct rs_verb verbs[] = {
     { "dump", "reseat dump MODEL.rsm [options]", "Prints a model as text.", rs_cmd_dump },
     { "cohorts", "reseat cohorts FLEET.h5 [options]",
       "Finds what hosts that fail more often than the rest have in common.", rs_cmd_cohorts },
+    { "export-model", "reseat export-model MODEL.rsm --format FORMAT [-o FILE] [options]",
+      "Writes a model in the format of another program.", rs_cmd_export_model },
+    { "import-model", "reseat import-model MODEL.txt --format FORMAT --features LIST -o MODEL.rsm [options]",
+      "Reads a text model of liblinear or libsvm.", rs_cmd_import_model },
     { NULL, NULL, NULL, NULL },
 };
 
