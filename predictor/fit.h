@@ -55,6 +55,7 @@ struct rs_fit {
     size_t n_pairs;
     bool has_factor;
     double start_norm, terms_norm; /* |gradient at w = 0|, norm of the sums of |terms| */
+    double noise_float;            /* what float may get wrong of terms_norm (math.md L7) */
     double passes, n_all;          /* n_all: rows of the whole problem */
     bool has_overflowed;
     struct rs_error *err;

@@ -16,8 +16,9 @@
 #define STRIPES_MAX 256
 #define ARMIJO 1e-4
 #define TRIES_MAX 30
-#define SLOPE_LEFT 0.9 /* of the slope, where f cannot tell any more */
-#define NOISE_FLOAT 3e-8
+#define SLOPE_LEFT 0.9     /* of the slope, where f cannot tell any more */
+#define NOISE_FLOAT 2.4e-7 /* of |terms| that one row brings; rows of the rarer class even it out */
+#define NOISE_ROWS 64
 #define NOISE_DOUBLE 2e-16
 #define DECREMENT 1e-2 /* times rel_gradient: expected excess of f over the optimum, in f */
 #define FRESH 0.15     /* a model that shrinks the decrement's root to this is kept */
@@ -162,13 +163,13 @@ static enum rs_status search(struct rs_fit *f, double slope, double *out_t)
 /* |gradient| that can and need be reached in the precision at hand (math.md L7). */
 static double goal_of(const struct rs_fit *f)
 {
-    double noise = f->terms_norm * (f->is_double ? NOISE_DOUBLE : NOISE_FLOAT);
+    double noise = f->terms_norm * (f->is_double ? NOISE_DOUBLE : f->noise_float);
     return RS_MAX(f->opt->rel_gradient * f->start_norm, noise);
 }
 
 static bool needs_double(const struct rs_fit *f)
 {
-    return !f->is_double && f->opt->rel_gradient * f->start_norm < f->terms_norm * NOISE_FLOAT;
+    return !f->is_double && f->opt->rel_gradient * f->start_norm < f->terms_norm * f->noise_float;
 }
 
 static enum rs_status build_model(struct rs_fit *f)
@@ -420,6 +421,8 @@ enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const st
     if (st < 0)
         return st;
     f.n_all = classes.n[0] + classes.n[1];
+    double n_rare = RS_MIN(classes.n[0], classes.n[1]);
+    f.noise_float = NOISE_FLOAT / sqrt(RS_MIN(RS_MAX(n_rare, 1.0), (double)NOISE_ROWS));
     set_penalties(ws, p, opt);
     memcpy(ws->at.w, w, (p->d + 1) * sizeof *w);
     start_at(&f, &classes, ws->at.w);
