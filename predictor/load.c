@@ -10,8 +10,8 @@
 #include "common/progress.h"
 #include "predictor/digest.h"
 
-#define RANGE_ROWS 262144u /* rows of a range, about; every range costs a chunk read twice */
-#define RANGES_MAX 64u
+#define RANGE_ROWS 131072u /* rows of a range, about; every range costs a chunk read twice */
+#define RANGES_MAX 128u
 #define PROGRESS_ROWS 8192u
 #define HALVINGS_MAX 40u
 
@@ -402,7 +402,8 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     l->n_parts = (size_t)RS_MIN(RS_MIN(info->n_rows / RANGE_ROWS + 1, (uint64_t)RANGES_MAX), info->n_entities + 1);
     size_t row =
         RS_MAX(l->opt->stride_max, (size_t)l->p->n_steps) * sizeof(float) + sizeof(int64_t) + 4 * sizeof(float);
-    l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / row, (size_t)1000) : SIZE_MAX;
+    /* half of it: ranges are put together, and read, beside what there is */
+    l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / 2 / row, (size_t)1000) : SIZE_MAX;
     l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
     l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);
     l->references = rs_alloc(l->n_threads, sizeof(rs_references *));
