@@ -21,10 +21,15 @@
 #define AGE_CORRELATION_MAX 0.3 /* beyond it age tells the date of the sample */
 #define HOURLY_CADENCE_S 10800  /* up to this cadence a day has a shape of its own */
 
-enum { WINDOW_WEEK, WINDOW_DAY, N_WINDOWS };
+#define EVENT_KINDS_MAX 8 /* so that the state of an entity stays small */
+
+enum { WINDOW_WEEK, WINDOW_DAY, WINDOW_MONTH, WINDOW_QUARTER, WINDOW_YEAR, N_WINDOWS };
 static const struct rs_window windows[N_WINDOWS] = {
     [WINDOW_WEEK] = { .bucket_s = RS_DAY_S, .n = 7 },
     [WINDOW_DAY] = { .bucket_s = 3600, .n = 24 },
+    [WINDOW_MONTH] = { .bucket_s = RS_DAY_S, .n = 30 },
+    [WINDOW_QUARTER] = { .bucket_s = (int64_t)3 * RS_DAY_S, .n = 30 },
+    [WINDOW_YEAR] = { .bucket_s = (int64_t)7 * RS_DAY_S, .n = 52 },
 };
 
 struct build {
@@ -182,6 +187,38 @@ static void copy_attrs(struct build *b)
     }
 }
 
+/* Of the kinds with support, those that most entities have. */
+static bool is_wanted_event(const struct build *b, uint32_t k)
+{
+    const uint64_t *n = b->survey->event_entities;
+    uint32_t n_before = 0;
+    for (uint32_t i = 0; i < b->info->n_events; i++)
+        n_before += n[i] > n[k] || (n[i] == n[k] && i < k);
+    return has_support(b, n[k]) && n_before < EVENT_KINDS_MAX;
+}
+
+static void copy_events(struct build *b)
+{
+    b->p->events = rs_alloc(EVENT_KINDS_MAX, sizeof *b->p->events);
+    b->failed |= !b->p->events;
+    for (uint32_t k = 0; !b->failed && k < b->info->n_events; k++)
+        if (is_wanted_event(b, k))
+            b->p->events[b->p->n_events++] = copy(b, b->info->events[k]);
+}
+
+/* math.md F34: counts in windows and time since, of each kind of event */
+static void add_events(struct build *b, uint32_t k)
+{
+    static const uint32_t spans[] = { WINDOW_WEEK, WINDOW_MONTH, WINDOW_QUARTER, WINDOW_YEAR };
+    int64_t span_s = b->survey->last - b->survey->first;
+    for (size_t i = 0; i < RS_LEN(spans); i++) {
+        const struct rs_window *w = &windows[spans[i]];
+        if (i == 0 || span_s >= w->bucket_s * w->n)
+            add_step(b, (struct rs_step){ .op = RS_STEP_EVENTS, .transform = RS_LOG1P, .arg = k, .window = spans[i] });
+    }
+    add_step(b, (struct rs_step){ .op = RS_STEP_SINCE_EVENT, .arg = k });
+}
+
 static void copy_windows(struct build *b)
 {
     b->p->windows = rs_alloc(N_WINDOWS, sizeof *b->p->windows);
@@ -235,8 +272,11 @@ static enum rs_status fill(struct build *b, struct rs_error *err)
     copy_signals(b);
     copy_attrs(b);
     copy_windows(b);
+    copy_events(b);
     for (uint32_t k = 0; !b->failed && k < b->info->n_signals; k++)
         add_signal(b, k);
+    for (uint32_t k = 0; !b->failed && k < b->p->n_events; k++)
+        add_events(b, k);
     for (uint32_t i = 0; !b->failed && i < b->info->n_attrs; i++) {
         if (b->info->attrs[i].is_number)
             add_number(b, i);
@@ -275,9 +315,19 @@ enum rs_status rs_autofeat_build(const struct rs_fleet_info *info, const struct 
     return st;
 }
 
-struct uses {
-    uint32_t signal[RS_SIGNALS_MAX], attr[RS_ATTRS_MAX], window[RS_WINDOWS_MAX]; /* new index + 1, 0 = unused */
+struct uses { /* new index + 1, 0 = unused */
+    uint32_t signal[RS_SIGNALS_MAX], attr[RS_ATTRS_MAX], window[RS_WINDOWS_MAX], event[RS_EVENTS_MAX];
 };
+
+static bool reads_window(const struct rs_step *s)
+{
+    return (s->op >= RS_STEP_DELTA && s->op <= RS_STEP_STD && s->op != RS_STEP_SINCE_CHANGE) || s->op == RS_STEP_EVENTS;
+}
+
+static bool reads_event(const struct rs_step *s)
+{
+    return s->op == RS_STEP_EVENTS || s->op == RS_STEP_SINCE_EVENT;
+}
 
 static void mark_uses(const struct rs_program *p, struct uses *u)
 {
@@ -285,8 +335,10 @@ static void mark_uses(const struct rs_program *p, struct uses *u)
         const struct rs_step *s = &p->steps[j];
         if (s->op <= RS_STEP_MISSING)
             u->signal[s->arg] = 1;
-        if (s->op >= RS_STEP_DELTA && s->op <= RS_STEP_STD)
+        if (reads_window(s))
             u->window[s->window] = 1;
+        if (reads_event(s))
+            u->event[s->arg] = 1;
         if (s->op == RS_STEP_ONEHOT || s->op == RS_STEP_NUMBER)
             u->attr[s->arg] = 1;
     }
@@ -327,6 +379,16 @@ static void drop_unused(struct rs_program *p, struct uses *u)
             u->window[i] = ++n;
         }
     p->n_windows = n;
+    n = 0;
+    for (uint32_t i = 0; i < p->n_events; i++) {
+        if (!u->event[i]) {
+            free(p->events[i]);
+            continue;
+        }
+        p->events[n] = p->events[i];
+        u->event[i] = ++n;
+    }
+    p->n_events = n;
 }
 
 static void rename_uses(struct rs_program *p, const struct uses *u)
@@ -335,8 +397,10 @@ static void rename_uses(struct rs_program *p, const struct uses *u)
         struct rs_step *s = &p->steps[j];
         if (s->op <= RS_STEP_MISSING)
             s->arg = u->signal[s->arg] - 1;
-        if (s->op >= RS_STEP_DELTA && s->op <= RS_STEP_STD)
+        if (reads_window(s))
             s->window = u->window[s->window] - 1;
+        if (reads_event(s))
+            s->arg = u->event[s->arg] - 1;
         if (s->op == RS_STEP_ONEHOT || s->op == RS_STEP_NUMBER)
             s->arg = u->attr[s->arg] - 1;
     }

@@ -25,6 +25,7 @@ struct pass {
     size_t n_numbers, cap_numbers;
     int64_t seen_s; /* summed time between first and last samples of entities */
     uint64_t n_gaps;
+    bool *event_seen;                 /* n_events: the entity under way has one */
     bool entity_counts, entity_fails; /* of the entity under way */
 };
 
@@ -33,6 +34,7 @@ void rs_survey_clear(struct rs_survey *s)
     for (uint32_t i = 0; s->attrs && i < s->n_attrs; i++)
         free(s->attrs[i].n_entities);
     free(s->attrs);
+    free(s->event_entities);
     free(s->signals);
     *s = (struct rs_survey){ 0 };
 }
@@ -42,6 +44,7 @@ static void pass_clear(struct pass *p)
     for (uint32_t i = 0; p->numbers && i < p->info->n_attrs; i++)
         free(p->numbers[i]);
     free(p->numbers);
+    free(p->event_seen);
     free(p->rows);
     free(p->ages);
     free(p->times);
@@ -142,10 +145,21 @@ static bool take_row(struct pass *p, const struct rs_fleet_block *b, size_t i, i
     return XXH3_64bits(key, sizeof key) > p->keep_below || keep_row(p, values, b->time[i], b->first_seen);
 }
 
+static void count_events(struct pass *p, const struct rs_fleet_block *b)
+{
+    memset(p->event_seen, 0, p->info->n_events * sizeof *p->event_seen);
+    for (size_t i = 0; i < b->n_events; i++) {
+        uint32_t kind = b->events[i].kind;
+        p->out->event_entities[kind] += !p->event_seen[kind];
+        p->event_seen[kind] = true;
+    }
+}
+
 static enum rs_status take_block(struct pass *p, const struct rs_fleet_block *b, struct rs_error *err)
 {
     if (b->is_first) {
         p->entity_counts = p->entity_fails = false;
+        count_events(p, b);
         if (b->n_entity_rows > 1 && b->first_seen >= -RS_STEP_TIME_MAX && b->last_seen <= RS_STEP_TIME_MAX) {
             p->seen_s += (b->last_seen - b->first_seen) / (int64_t)(b->n_entity_rows - 1);
             p->n_gaps++;
@@ -252,8 +266,10 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     s->n_attrs = p->info->n_attrs;
     s->signals = rs_alloc(s->n_signals, sizeof *s->signals);
     s->attrs = rs_alloc(s->n_attrs, sizeof *s->attrs);
+    s->event_entities = rs_alloc(p->info->n_events, sizeof *s->event_entities);
     p->numbers = rs_alloc(s->n_attrs, sizeof *p->numbers);
-    if (!s->signals || !s->attrs || !p->numbers)
+    p->event_seen = rs_alloc(p->info->n_events, sizeof *p->event_seen);
+    if (!s->signals || !s->attrs || !s->event_entities || !p->numbers || !p->event_seen)
         return rs_error_set(err, RS_ENOMEM, "survey");
     for (uint32_t k = 0; k < s->n_signals; k++) {
         s->signals[k].min = FLT_MAX;
@@ -304,6 +320,8 @@ static void scale_counts(struct pass *p)
     for (uint32_t i = 0; i < s->n_attrs; i++)
         for (uint32_t v = 0; !p->info->attrs[i].is_number && v < p->info->attrs[i].n_values; v++)
             s->attrs[i].n_entities[v] = scaled(s->attrs[i].n_entities[v], s->share);
+    for (uint32_t k = 0; k < p->info->n_events; k++)
+        s->event_entities[k] = scaled(s->event_entities[k], s->share);
     for (size_t i = 0; i < p->opt->tree->n; i++)
         p->opt->tree->nodes[i].n_entities = scaled(p->opt->tree->nodes[i].n_entities, s->share);
 }

@@ -43,6 +43,7 @@ struct rs_survey {
     uint32_t n_signals, n_attrs;
     struct rs_signal_survey *signals;
     struct rs_attr_survey *attrs;
+    uint64_t *event_entities; /* n_events of the file: entities that have one, scaled up like n_entities of a value */
 };
 
 /* RS_ENODATA where the file has no labelled sample; what the reader reports; RS_ECANCELLED. */
