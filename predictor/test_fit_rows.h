@@ -49,13 +49,14 @@ static inline void fit_rows_make(struct fit_rows *r)
 
 static inline struct rs_problem fit_rows_problem(const struct fit_rows *r)
 {
-    return (struct rs_problem){ .x = r->x,
-                                .y = r->y,
-                                .n = FIT_ROWS,
-                                .d = FIT_COLUMNS,
-                                .stride = FIT_COLUMNS,
-                                .weight_positive = 1,
-                                .weight_negative = 1 };
+    struct rs_problem p;
+    memset(&p, 0, sizeof p);
+    p.x = r->x;
+    p.y = r->y;
+    p.n = FIT_ROWS;
+    p.d = p.stride = FIT_COLUMNS;
+    p.weight_positive = p.weight_negative = 1;
+    return p;
 }
 
 /* Options of a fit as exact as double allows. */
@@ -94,9 +95,9 @@ static inline struct fit_gradient fit_gradient_at(const struct rs_problem *p, co
                                                   const double *w)
 {
     size_t d = p->d, n_columns = opt->bias == RS_BIAS_NONE ? d : d + 1;
-    rs_autofree long double *g = rs_alloc(d + 1, sizeof *g), *g0 = rs_alloc(d + 1, sizeof *g0);
+    rs_autofree long double *g = (long double *)rs_alloc(2 * (d + 1), sizeof *g);
     assert_non_null(g);
-    assert_non_null(g0);
+    long double *g0 = g + d + 1;
     for (size_t i = 0; i < p->n; i++) {
         size_t row = p->rows ? p->rows[i] : i;
         const float *x = p->x + row * p->stride;

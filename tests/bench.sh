@@ -25,6 +25,13 @@ report() { # report NAME UNITS UNIT FILE: rate at the median, and the spread of 
     awk -v name="$1" -v n="$2" -v unit="$3" '{ v[NR] = $1 }
         END { m = v[int((NR + 1) / 2)]; printf "%-34s %8.3f s  (%.3f to %.3f)  %.3g %s/s\n", name, m, v[1], v[NR], n / m, unit }' "$4"
 }
+# A Python that has scikit-learn: the one in the way, or Debian's.
+sklearn_python() {
+    for p in python3 /usr/bin/python3; do
+        "$p" -c 'import sklearn' 2>/dev/null && echo "$p" && return
+    done
+    return 1
+}
 
 echo "machine: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
 "$BIN/reseat-simulate" --hosts 1000 --days 90 --seed 1 --quiet -o fleet.h5 >/dev/null
@@ -51,6 +58,13 @@ if command -v svm-train >/dev/null; then
 else
     echo "RBF selection: skipped: svm-train (libsvm-tools) is not installed"
 fi
+"$BIN/../tests/bench_solver" --write rows.bin | tee solver.txt
+if python3=$(sklearn_python); then
+    "$python3" "$SRC/tests/bench_sklearn.py" rows.bin solver.txt
+else
+    echo "scikit-learn's newton-cholesky: skipped: python3-sklearn is not installed"
+fi
+rm -f rows.bin
 cd /
 status=0
 "$SRC/tests/bench_import.sh" "$@" || status=$?

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* bench_solver [ROWS [RUNS [FILE]]]: fits of linear models in memory, ours and LIBLINEAR's on the same rows.
+/* bench_solver [--write FILE] [ROWS [RUNS]]: fits of linear models in memory, ours and LIBLINEAR's on the same rows.
  *
  * The rows resemble the telemetry of a fleet, from a seed: 40 float32 columns, of which 24 are counters that are zero
  * in most rows (60 % to 98 %), log-normal or Pareto (index 1.5) where they are not; 12 are gauges, correlated through
@@ -11,6 +11,7 @@
  * Both sides: C = 1, the intercept a penalised column of ones (LIBLINEAR -B 1), a relative gradient of 1e-6.
  * LIBLINEAR's own criterion is scaled by the rarer class: its -e is chosen so that it stops at |g| <= 1e-6 |g at 0|,
  * and both gradients are measured here, in double. Loading is not timed. */
+#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -372,18 +373,30 @@ static void compare_learner(const struct data *d, enum rs_learner learner, int r
 #endif
 }
 
+static bool write_rows(const struct data *d, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return false;
+    bool is_written = fwrite(d->x, D * sizeof(float), d->n, file) == d->n && fwrite(d->y, 1, d->n, file) == d->n;
+    return fclose(file) == 0 && is_written;
+}
+
 int main(int argc, char **argv)
 {
-    size_t n = argc > 1 ? (size_t)atof(argv[1]) : 1000000;
-    int runs = argc > 2 ? RS_MIN(RS_MAX(atoi(argv[2]), 1), RUNS_MAX) : 5;
+    static const struct option options[] = { { "write", required_argument, NULL, 'w' }, { 0 } };
+    const char *path = NULL;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c != 'w')
+            return 2;
+        path = optarg;
+    }
+    size_t n = argc > optind ? (size_t)atof(argv[optind]) : 1000000;
+    int runs = argc > optind + 1 ? RS_MIN(RS_MAX(atoi(argv[optind + 1]), 1), RUNS_MAX) : 5;
     struct data d = make(n);
-    if (argc > 3) {
-        FILE *file = fopen(argv[3], "wb");
-        bool is_written = file && fwrite(d.x, D * sizeof(float), n, file) == n && fwrite(d.y, 1, n, file) == n;
-        if (!file || fclose(file) != 0 || !is_written) {
-            perror(argv[3]);
-            return 1;
-        }
+    if (path && !write_rows(&d, path)) {
+        perror(path);
+        return 1;
     }
     report_memory(&d);
     compare_learner(&d, RS_LOGISTIC, runs);

@@ -4,8 +4,8 @@
 
     python3 tests/solver_figures.py           (python3-sklearn 1.2.1 and liblinear-tools 2.30 of Debian 12)
 
-The rows come from a generator that the test repeats in C (predictor/test_fit_rows.h); their values lie on a grid of 1/16, so that
-float32 and text hold them exactly. A line is C's initialiser: d weights, then the intercept. Each optimum is also
+The rows come from a generator that the test repeats in C (predictor/test_fit_rows.h); their values lie on a grid of 1/16,
+so that float32 and text hold them exactly. A line is C's initialiser: d weights, then the intercept. Each optimum is also
 checked here against Newton's method in extended precision, so that the figures are the optimum's and not a tolerance's.
 """
 import subprocess
@@ -77,7 +77,8 @@ def show(name, coef, exact):
 def sklearn(solver, c, weight=None, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        m = LogisticRegression(solver=solver, C=c, tol=1e-12, max_iter=2000000, **options).fit(x, y, sample_weight=weight)
+        m = LogisticRegression(solver=solver, C=c, tol=1e-12, max_iter=2000000, **options)
+        m.fit(x, y, sample_weight=weight)
     return list(m.coef_[0]) + list(m.intercept_)
 
 
@@ -87,8 +88,8 @@ def liblinear(kind, c, bias, positive=1.0):
             for row, label in zip(x, y):
                 cells = " ".join(f"{j + 1}:{v:.17g}" for j, v in enumerate(row) if v)
                 out.write(f"{'+1' if label else '-1'} {cells}\n")
-        subprocess.run(["liblinear-train", "-q", "-s", str(kind), "-c", str(c), "-B", str(bias), "-e", "1e-14", "-w1", str(positive),
-                        f"{at}/rows", f"{at}/model"], check=True)
+        subprocess.run(["liblinear-train", "-q", "-s", str(kind), "-c", str(c), "-B", str(bias), "-e", "1e-14",
+                        "-w1", str(positive), f"{at}/rows", f"{at}/model"], check=True)
         with open(f"{at}/model", encoding="ascii") as model:
             lines = model.read().split("\n")
     first = next(line for line in lines if line.startswith("label")).split()[1]
@@ -99,9 +100,10 @@ def liblinear(kind, c, bias, positive=1.0):
 x, y, weight = rows()
 print(f"positives {y.sum()}, sum of x {x.sum():.17g}, weight {weight.sum():g}")
 for c in (0.03, 1, 40):
-    show(f"newton-cholesky, C = {c}", sklearn("newton-cholesky", c), polish(x, y, c, sklearn("newton-cholesky", c)))
-show("newton-cholesky, C = 0.5, row weights", sklearn("newton-cholesky", 0.5, weight),
-     polish(x, y, 0.5 * weight, sklearn("newton-cholesky", 0.5, weight)))
+    coef = sklearn("newton-cholesky", c)
+    show(f"newton-cholesky, C = {c}", coef, polish(x, y, c, coef))
+coef = sklearn("newton-cholesky", 0.5, weight)
+show("newton-cholesky, C = 0.5, row weights", coef, polish(x, y, 0.5 * weight, coef))
 for c in (0.03, 2):
     coef = liblinear(0, c, 1)
     show(f"liblinear-train -s 0 -B 1 -c {c}", coef, polish(x, y, c, coef, penalised=True))
