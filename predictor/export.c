@@ -100,6 +100,6 @@ void rs_export_row(const struct rs_model *m, enum rs_export_format format, const
     put_field(out, m->program.cohorts[row->cohort].name);
     rs_buf_printf(out, ",%u", row->cohort);
     for (uint32_t j = 0; j < m->program.n_steps; j++)
-        rs_buf_printf(out, ",%.9g", (double)row->x[j]);
+        rs_buf_printf(out, ",%.17g", (double)row->x[j]);
     rs_put_u8(out, '\n');
 }

@@ -33,11 +33,25 @@ static void put(struct rs_buf *out, const char *before, const char *text, const 
     rs_buf_printf(out, "%s", behind);
 }
 
+/* Fields need names of their own: a feature called as an earlier one gets its number behind it. */
+static const char *field_name(const struct rs_model *m, uint32_t j, char buf[EXPORT_NAME_MAX])
+{
+    char other[EXPORT_NAME_MAX];
+    rs_step_name(&m->program, j, buf, EXPORT_NAME_MAX - 16);
+    for (uint32_t i = 0; i < j; i++)
+        if (rs_streq(buf, rs_step_name(&m->program, i, other, EXPORT_NAME_MAX - 16))) {
+            size_t n = strlen(buf);
+            snprintf(buf + n, EXPORT_NAME_MAX - n, " #%u", j);
+            break;
+        }
+    return buf;
+}
+
 static void put_feature(struct rs_buf *out, const struct rs_model *m, uint32_t j, const char *before,
                         const char *behind)
 {
     char name[EXPORT_NAME_MAX];
-    put(out, before, rs_step_name(&m->program, j, name, sizeof name), behind);
+    put(out, before, field_name(m, j, name), behind);
 }
 
 static void put_dictionary(const struct rs_model *m, struct rs_buf *out)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A model in the formats of others and back: liblinear-predict prints the risks of reseat score, the C file gives their
-# bits, PMML is well-formed, and what import-model makes of the text model scores the same. Then mistakes.
+# bits, PMML, evaluated by its specification, their values, and what import-model makes of the text model scores the same. Then mistakes.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -52,6 +52,15 @@ if not m["deltas"]:
         assert abs(z) < 1e-9 or (z > 0) == (float(label) > 0), "svm-predict"
 PY
 python3 check.py || die "another program gives other risks"
+python3 "$SRC/tests/pmml_eval.py" m.pmml rows.csv want.csv || die "the PMML gives other risks"
+
+# ---- a radial machine
+"$BIN/reseat-train" train f.h5 -o r.rsm --horizon 5d --seed 3 --learner rbf --quiet >/dev/null
+"$BIN/reseat-score" f.h5 -m r.rsm -o radial.csv --quiet
+"$BIN/reseat" export r.rsm --format pmml -o r.pmml
+"$BIN/reseat" export r.rsm --format pmml --features f.h5 -o radial-rows.csv --quiet
+xmllint --noout r.pmml || die "the PMML of a radial machine is not well-formed"
+python3 "$SRC/tests/pmml_eval.py" r.pmml radial-rows.csv radial.csv || die "the PMML of a radial machine gives other risks"
 
 if "$BIN/reseat" export m.rsm --format features -o m.list 2>/dev/null; then
     "$BIN/reseat" import-model m.liblinear --format liblinear --features m.list -o back.rsm --horizon 5d
