@@ -8,6 +8,7 @@
 int rs_cmd_train(int argc, char **argv, const struct rs_verb *self);
 int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self);
 int rs_cmd_score(int argc, char **argv, const struct rs_verb *self);
+int rs_cmd_drift(int argc, char **argv, const struct rs_verb *self);
 int rs_cmd_dump(int argc, char **argv, const struct rs_verb *self);
 int rs_cmd_cohorts(int argc, char **argv, const struct rs_verb *self);
 int rs_cmd_export_model(int argc, char **argv, const struct rs_verb *self);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* reseat-train: the program behind `reseat train|eval|score|dump`. */
+/* reseat-train: the program behind `reseat train|eval|score|drift|dump`. */
 #include "predictor/cmd.h"
 
 static const struct rs_verb verbs[] = {
@@ -9,6 +9,8 @@ static const struct rs_verb verbs[] = {
       "Measures how well a model predicts the failures of a fleet.", rs_cmd_eval },
     { "score", "reseat score FLEET.h5 -m MODEL.rsm [-o SCORES.csv] [options]",
       "Writes the risk of each sample of a fleet.", rs_cmd_score },
+    { "drift", "reseat drift FLEET.h5 -m MODEL.rsm [options]",
+      "Tells whether a fleet still looks like what a model was trained on.", rs_cmd_drift },
     { "dump", "reseat dump MODEL.rsm [options]", "Prints a model as text.", rs_cmd_dump },
     { "cohorts", "reseat cohorts FLEET.h5 [options]",
       "Finds what hosts that fail more often than the rest have in common.", rs_cmd_cohorts },
