@@ -20,9 +20,10 @@
 #define NOISE_FLOAT 2.4e-7 /* of |terms| that one row brings; rows of the rarer class even it out */
 #define NOISE_ROWS 64
 #define NOISE_DOUBLE 2e-16
-#define DECREMENT 1e-2 /* times rel_gradient: expected excess of f over the optimum, in f */
-#define FRESH 0.15     /* a model that shrinks the decrement's root to this is kept */
-#define SLOW 0.6       /* one that does not to this is not trusted for long */
+#define NOISE_OBJECTIVE 3e-7 /* of f, in float */
+#define DECREMENT 1e-2       /* times rel_gradient: expected excess of f over the optimum, in f */
+#define FRESH 0.15           /* a model that shrinks the decrement's root to this is kept */
+#define SLOW 0.6             /* one that does not to this is not trusted for long */
 #define SLOW_STEPS_MAX 2
 #define PILOT_DECREMENT 0.05 /* a column: below what the sample itself is worth */
 #define PILOT_STEPS_MAX 40
@@ -120,7 +121,8 @@ static void swap_points(rs_solver *ws)
 static bool is_lower(const struct rs_fit *f, double t, double slope)
 {
     const rs_solver *ws = f->ws;
-    double gain = ws->trial.f - ws->at.f, noise = (f->is_double ? 1e-13 : 3e-7) * fabs(ws->at.f), derivative = 0;
+    double gain = ws->trial.f - ws->at.f, noise = (f->is_double ? 1e-13 : NOISE_OBJECTIVE) * fabs(ws->at.f),
+           derivative = 0;
     if (gain <= ARMIJO * t * slope && gain < 0)
         return true;
     if (!(fabs(gain) <= noise))
@@ -172,12 +174,26 @@ static bool needs_double(const struct rs_fit *f)
     return !f->is_double && f->opt->rel_gradient * f->start_norm < f->terms_norm * f->noise_float;
 }
 
+static bool is_finite(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] - x[i]; /* NaN of an infinity too */
+    return sum == 0;
+}
+
+/* Columns of numbers above 1e18 have squares that only double holds. */
 static enum rs_status build_model(struct rs_fit *f)
 {
-    struct rs_problem rows = f->p;
-    if (f->curvature == RS_CURVATURE_SAMPLE)
-        rows = rs_subset_problem(&f->ws->sample, &f->p);
-    return rs_fit_hessian(f, &rows, f->ws->at.w);
+    size_t n = f->p.d + 1;
+    for (;; f->curvature++) {
+        struct rs_problem rows = f->p;
+        if (f->curvature == RS_CURVATURE_SAMPLE)
+            rows = rs_subset_problem(&f->ws->sample, &f->p);
+        enum rs_status st = rs_fit_hessian(f, &rows, f->ws->at.w);
+        if (st < 0 || f->curvature == RS_CURVATURE_DOUBLE || is_finite(f->ws->h, n * n))
+            return st;
+    }
 }
 
 /* How the steps went: by it models are refreshed and made more exact. */
@@ -220,6 +236,20 @@ static enum rs_status make_step(struct rs_fit *f, struct course *c, double *slop
     return st;
 }
 
+static enum rs_status go_double(struct rs_fit *f)
+{
+    f->is_double = true;
+    return rs_fit_evaluate(f, &f->ws->at, true, 0);
+}
+
+/* True where a step has shown that float tells neither f nor the gradient any more: f changed by less than its
+ * rounding, and the gradient did not shrink. */
+static bool is_float_used_up(const struct rs_fit *f, const struct rs_point *from)
+{
+    const struct rs_point *at = &f->ws->at;
+    return !f->is_double && fabs(at->f - from->f) <= NOISE_OBJECTIVE * fabs(at->f) && at->kkt >= SLOPE_LEFT * from->kkt;
+}
+
 /* The loop. Leaves ws->at at the last point. */
 static enum rs_status minimise(struct rs_fit *f, unsigned max_steps, bool is_pilot, struct rs_fit_report *out)
 {
@@ -246,9 +276,12 @@ static enum rs_status minimise(struct rs_fit *f, unsigned max_steps, bool is_pil
             return st;
         if (t > 0) {
             out->iterations++;
+            if (!is_pilot && is_float_used_up(f, &ws->trial)) /* trial: where the step began */
+                st = go_double(f);
+            if (st < 0)
+                return st;
         } else if (!is_pilot && !f->is_double) {
-            f->is_double = true; /* what float can tell is used up */
-            st = rs_fit_evaluate(f, &ws->at, true, 0);
+            st = go_double(f);
             if (st < 0)
                 return st;
         } else if (f->curvature < RS_CURVATURE_DOUBLE) {

@@ -274,6 +274,33 @@ static void test_prefix_of_columns(void **unused)
     check_near(a, b, 5, 1e-11, "rows backwards");
 }
 
+/* Without a penalty separable rows have no optimum: the weights grow until the steps are used up, and it is told. */
+static void test_no_optimum_is_told(void **unused)
+{
+    (void)unused;
+    static struct fit_rows r;
+    double penalty[FIT_COLUMNS] = { 0 }, w[FIT_COLUMNS + 1] = { 0 };
+    fit_rows_make(&r);
+    for (size_t i = 0; i < FIT_ROWS; i++)
+        r.y[i] = r.x[i * FIT_COLUMNS] > 0.25f;
+    struct rs_problem p = fit_rows_problem(&r);
+    p.penalty = penalty;
+    for (unsigned max_iter = 0; max_iter <= 14; max_iter += 7) {
+        struct rs_fit_options opt = fit_exactly(RS_LOGISTIC, 1, 0, RS_BIAS_FREE);
+        RS_AUTO(rs_solver) *ws = NULL;
+        struct rs_fit_report report = { 0 };
+        struct rs_error err = RS_ERROR_INIT;
+        opt.max_iter = max_iter;
+        assert_int_equal(rs_solver_new(p.n, p.d, &ws, &err), RS_OK);
+        assert_int_equal(rs_solver_fit(ws, &p, &opt, w, &report, &err), RS_OK);
+        assert_false(report.has_converged);
+        assert_true(report.iterations <= max_iter && report.rel_gradient > 1e-12);
+        for (size_t j = 0; j <= FIT_COLUMNS; j++)
+            assert_true(isfinite(w[j]));
+    }
+    assert_true(w[0] > 1);
+}
+
 /* The flag of common/cli.c stays set: this test comes last. */
 static void test_signal_cancels(void **unused)
 {
@@ -308,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_offset_moves_a_free_column),
         cmocka_unit_test(test_penalised_intercept_is_a_column),
         cmocka_unit_test(test_prefix_of_columns),
+        cmocka_unit_test(test_no_optimum_is_told),
         cmocka_unit_test(test_signal_cancels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
