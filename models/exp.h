@@ -17,19 +17,19 @@
 #define EXP_LN2_LO 0x1.a39ef35793c76p-33
 #define EXP_MAGIC 0x1.8p52 /* added and taken away, it leaves the nearest integer; its low bits then hold k */
 
-/* 1 / n! from n = 13 down to 2 */
-#define EXP_TERMS(TERM)                                                                                                \
-    TERM(0x1.1eed8eff8d898p-29)                                                                                        \
-    TERM(0x1.ae64567f544e4p-26)                                                                                        \
-    TERM(0x1.27e4fb7789f5cp-22)                                                                                        \
-    TERM(0x1.71de3a556c734p-19)                                                                                        \
-    TERM(0x1.a01a01a01a01ap-16)                                                                                        \
-    TERM(0x1.a01a01a01a01ap-13)                                                                                        \
-    TERM(0x1.6c16c16c16c17p-10)                                                                                        \
-    TERM(0x1.1111111111111p-7)                                                                                         \
-    TERM(0x1.5555555555555p-5)                                                                                         \
-    TERM(0x1.5555555555555p-3)                                                                                         \
-    TERM(0x1.0000000000000p-1)
+/* 1/2! + r/3! + ... + r^11/13!, in the order of Estrin (1960): pairs, pairs of pairs, and so on, so that few of the
+ * operations wait for each other. type: double, or a vector of them; r is used often and must be a variable. */
+#define EXP_SERIES(type, r, out)                                                                                       \
+    do {                                                                                                               \
+        type r2 = (r) * (r), r4 = r2 * r2, r8 = r4 * r4;                                                               \
+        type a0 = 0x1.0000000000000p-1 + 0x1.5555555555555p-3 * (r);                                                   \
+        type a1 = 0x1.5555555555555p-5 + 0x1.1111111111111p-7 * (r);                                                   \
+        type a2 = 0x1.6c16c16c16c17p-10 + 0x1.a01a01a01a01ap-13 * (r);                                                 \
+        type a3 = 0x1.a01a01a01a01ap-16 + 0x1.71de3a556c734p-19 * (r);                                                 \
+        type a4 = 0x1.27e4fb7789f5cp-22 + 0x1.ae64567f544e4p-26 * (r);                                                 \
+        type a5 = 0x1.1eed8eff8d898p-29 + 0x1.6124613a86d09p-33 * (r);                                                 \
+        out = r2 * (((a0 + a1 * r2) + (a2 + a3 * r2) * r4) + (a4 + a5 * r2) * r8);                                     \
+    } while (0)
 
 static inline double exp_plain(double x)
 {
@@ -37,11 +37,9 @@ static inline double exp_plain(double x)
     double shifted = x * EXP_LOG2E + EXP_MAGIC;
     double k = shifted - EXP_MAGIC;
     double r = (x - k * EXP_LN2_HI) - k * EXP_LN2_LO;
-    double q = 0x1.6124613a86d09p-33; /* 1 / 13! */
-#define TERM(c) q = q * r + c;
-    EXP_TERMS(TERM)
-#undef TERM
-    double e = 1 + (r + r * r * q);
+    double tail;
+    EXP_SERIES(double, r, tail);
+    double e = 1 + (r + tail);
     uint64_t bits, scale;
     memcpy(&bits, &shifted, sizeof bits);
     scale = (bits + 1023) << 52; /* 2^k: what lies above the low 12 bits is shifted out */

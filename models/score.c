@@ -3,19 +3,22 @@
  */
 #include "models/score.h"
 
+#include <math.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #include "common/parallel.h"
 #include "models/exp.h"
 #include "models/tables.h"
 
-typedef double vec_f64 __attribute__((vector_size(LANES * sizeof(double))));
-typedef uint64_t vec_u64 __attribute__((vector_size(LANES * sizeof(uint64_t))));
-typedef float vec_f32 __attribute__((vector_size(LANES * sizeof(float))));
-typedef float wide_f32 __attribute__((vector_size(SV_LANES * sizeof(float))));
-typedef uint32_t wide_u32 __attribute__((vector_size(SV_LANES * sizeof(uint32_t))));
+typedef double vec4_f64 __attribute__((vector_size(4 * sizeof(double))));
+typedef double vec2_f64 __attribute__((vector_size(2 * sizeof(double))));
 
 struct score_ops {
     const char *name;
     double (*row_z)(const struct rs_model_tables *t, uint32_t cohort, const float *x);
+    double (*row_platt)(const struct rs_model_tables *t, uint32_t cohort, const float *x, double a, double b);
     void (*rows_z)(const struct rs_model_tables *t, uint32_t cohort, const float *x, size_t n, double *out_z);
     void (*platt)(double a, double b, double *z_to_p, size_t n);
     double (*rbf_z)(const struct rs_model *m, const float *x);
@@ -29,29 +32,54 @@ struct score_ops {
 #define UNROLLED _Pragma("GCC unroll 8")
 #endif
 
+/* Types of score_kernel.inc, of each path. */
+#define F64 KERNEL(f64)
+#define U64 KERNEL(u64)
+#define F32 KERNEL(f32)
+#define U32 KERNEL(u32)
+#define NARROW KERNEL(narrow)
+
 #define KERNEL(name) name##_plain
 #define KERNEL_NAME "plain"
+#define PART 4
+#define HAS_FMA 0
+#define RBF_ROWS 2
 #define TARGET
 #include "models/score_kernel.inc"
 #undef KERNEL
 #undef KERNEL_NAME
+#undef PART
+#undef HAS_FMA
+#undef RBF_ROWS
 #undef TARGET
 
 #ifdef __x86_64__
 #define KERNEL(name) name##_avx2
 #define KERNEL_NAME "avx2"
-#define TARGET __attribute__((target("avx2")))
+#define PART 4
+#define HAS_FMA 1
+#define RBF_ROWS 4
+#define TARGET __attribute__((target("avx2,fma")))
 #include "models/score_kernel.inc"
 #undef KERNEL
 #undef KERNEL_NAME
+#undef PART
+#undef HAS_FMA
+#undef RBF_ROWS
 #undef TARGET
 
 #define KERNEL(name) name##_avx512
 #define KERNEL_NAME "avx512"
+#define PART 8
+#define HAS_FMA 1
+#define RBF_ROWS 8
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
 #include "models/score_kernel.inc"
 #undef KERNEL
 #undef KERNEL_NAME
+#undef PART
+#undef HAS_FMA
+#undef RBF_ROWS
 #undef TARGET
 #endif
 
@@ -64,7 +92,7 @@ static const struct score_ops *best_ops(void)
     if (!is_plain && !is_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
         return &ops_avx512;
-    if (!is_plain && __builtin_cpu_supports("avx2"))
+    if (!is_plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &ops_avx2;
 #endif
     (void)wish;
@@ -97,7 +125,10 @@ double rs_model_z(const struct rs_model *m, uint32_t cohort, const float *x)
 
 double rs_model_risk(const struct rs_model *m, uint32_t cohort, const float *x)
 {
-    return rs_calibrate(&m->calibrator, rs_model_z(m, cohort, x));
+    const struct rs_calibrator *c = &m->calibrator;
+    if (c->kind == RS_PLATT && m->learner != RS_RBF_SVM)
+        return ops()->row_platt(m->tables, cohort, x, c->a, c->b);
+    return rs_calibrate(c, rs_model_z(m, cohort, x));
 }
 
 /* ---- batches ---- */
@@ -126,11 +157,7 @@ static void piece_z(const struct batch *b, size_t from, size_t n)
         run = b->cohort && !t->is_uniform ? 1 : n - i;
         while (i + run < n && b->cohort[from + i + run] == cohort)
             run++;
-        if (t->d < LANES)
-            for (size_t k = 0; k < run; k++)
-                out[i + k] = ops()->row_z(t, cohort, x + (i + k) * t->d);
-        else
-            ops()->rows_z(t, cohort, x + i * t->d, run, out + i);
+        ops()->rows_z(t, cohort, x + i * t->d, run, out + i);
     }
 }
 

@@ -3,6 +3,9 @@
  */
 #include "models/tables.h"
 
+#include <float.h>
+#include <math.h>
+
 RS_DEFINE_AUTO_STRUCT(rs_model_tables, rs_model_tables_free)
 
 void rs_model_tables_free(struct rs_model_tables *t)
@@ -15,6 +18,7 @@ void rs_model_tables_free(struct rs_model_tables *t)
     free(t->table);
     free(t->coef);
     free(t->sv);
+    free(t->half_norm);
     free(t);
 }
 
@@ -89,20 +93,37 @@ static void add_deltas(const struct rs_model *m, struct rs_model_tables *t)
     }
 }
 
-/* Sixteen support vectors side by side; those behind the last one have coefficient 0. */
+/* One support vector into its place. One further out than standardised rows go has a kernel of 0. */
+static void place_vector(const struct rs_rbf *r, size_t k, struct rs_model_tables *t)
+{
+    double norm = 0;
+    float *to = t->sv + k / SV_LANES * t->d * SV_LANES + k % SV_LANES;
+    const float *from = r->sv + k * t->d;
+    for (size_t j = 0; j < t->d; j++)
+        if (fabs((double)from[j]) > RBF_FAR)
+            return;
+    for (size_t j = 0; j < t->d; j++) {
+        to[j * SV_LANES] = from[j];
+        norm += (double)from[j] * (double)from[j];
+    }
+    t->half_norm[k] = (float)(-0.5 * norm);
+    t->coef[k] = (float)r->coef[k];
+}
+
+/* Sixteen support vectors side by side; places without one have coefficient 0. */
 static bool place_vectors(const struct rs_model *m, struct rs_model_tables *t)
 {
     size_t n = m->rbf.n_sv, blocks = (n + SV_LANES - 1) / SV_LANES;
-    t->n_sv_blocks = (blocks + RBF_ROWS - 1) / RBF_ROWS * RBF_ROWS;
+    t->n_sv_blocks = (blocks + SV_BLOCKS - 1) / SV_BLOCKS * SV_BLOCKS;
     t->coef = aligned_items(t->n_sv_blocks * SV_LANES, sizeof *t->coef);
     t->sv = aligned_items(t->n_sv_blocks * SV_LANES * t->d, sizeof *t->sv);
-    if (!t->coef || !t->sv)
+    t->half_norm = aligned_items(t->n_sv_blocks * SV_LANES, sizeof *t->half_norm);
+    if (!t->coef || !t->sv || !t->half_norm)
         return false;
-    for (size_t k = 0; k < n; k++) {
-        t->coef[k] = m->rbf.coef[k];
-        for (size_t j = 0; j < t->d; j++)
-            t->sv[(k / SV_LANES * t->d + j) * SV_LANES + k % SV_LANES] = m->rbf.sv[k * t->d + j];
-    }
+    for (size_t k = 0; k < n; k++)
+        place_vector(&m->rbf, k, t);
+    t->exponent = (float)(m->rbf.gamma * (2 / M_LN2));
+    t->far_norm = (float)RS_MAX(-0.5 * RBF_NEAR / m->rbf.gamma, -(double)FLT_MAX);
     return true;
 }
 

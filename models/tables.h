@@ -10,9 +10,12 @@
 #include "models/model.h"
 
 #define LANES 8
-#define RBF_ROWS 4         /* rows, or blocks of support vectors for a row alone, at once */
-#define SV_LANES 16        /* support vectors side by side */
+#define SV_LANES 16        /* support vectors side by side: a block */
+#define SV_PAIR 2          /* blocks whose kernels are added up before they become doubles */
+#define SV_BLOCKS 4        /* blocks come in groups of so many */
 #define RBF_STEPS_MAX 4096 /* bounds the copy of a row on the stack */
+#define RBF_STRIDE(d) (((d) + SV_LANES - 1) / SV_LANES * SV_LANES)
+#define RBF_NEAR 8.0 /* gamma |x'|^2 of rows whose distances are taken by products: math.md M8 */
 #define RBF_GAMMA_MAX 1e6
 #define RBF_FAR 1e15               /* standardised features go no further: their squares stay finite */
 #define SCORE_PIECE ((size_t)4096) /* rows that one thread takes at a time */
@@ -27,8 +30,11 @@ struct rs_model_tables {
     bool is_uniform;   /* no deltas: one bias and one table for all cohorts */
     /* RBF */
     size_t n_sv_blocks;
-    double *coef; /* n_sv_blocks x SV_LANES, 0 behind the last vector */
-    float *sv;    /* n_sv_blocks x d x SV_LANES */
+    float *coef;      /* n_sv_blocks x SV_LANES, 0 behind the last vector */
+    float *sv;        /* n_sv_blocks x d x SV_LANES */
+    float *half_norm; /* n_sv_blocks x SV_LANES: -|s|^2 / 2 */
+    float exponent;   /* 2 gamma / ln 2 */
+    float far_norm;   /* -|x'|^2 / 2 of the nearest far row */
 };
 
 static inline const double *table_of(const struct rs_model_tables *t, uint32_t cohort)

@@ -165,6 +165,31 @@ static void test_paths_agree(void **unused)
     }
 }
 
+/* Rows far out, right beside a support vector, where a sum of products would lose all digits; and a vector and a row
+ * beyond all that counts. */
+static void test_rbf_far_rows(void **unused)
+{
+    (void)unused;
+    enum { D = 19, N_SV = 70 };
+    RS_AUTO_STRUCT(rs_model) *m = make_model(D, N_SV);
+    rs_autofree float *x = make_rows(D);
+    size_t n_far = 0;
+    for (size_t k = 0; k < N_SV; k += 2)
+        for (size_t j = 0; j < D; j++)
+            m->rbf.sv[k * D + j] *= 300;
+    m->rbf.sv[5] = -1e30f;
+    assert_int_equal(rs_model_prepare(m, NULL), RS_OK);
+    for (size_t i = 0; i < N_SV; i++)
+        for (size_t j = 0; j < D; j++)
+            x[i * D + j] = (float)((double)m->rbf.sv[i * D + j] * m->scale[j] + m->mean[j] + 0.1 * uniform());
+    for (size_t i = 0; i < N_ROWS; i++) {
+        float standard[RBF_STEPS_MAX];
+        n_far += standardise_plain(m, x + i * D, standard) < m->tables->far_norm;
+    }
+    assert_true(n_far >= N_SV / 2 && n_far < N_ROWS); /* both ways are gone */
+    compare(m, x, NULL);
+}
+
 static void test_unknown_cohort(void **unused)
 {
     (void)unused;
@@ -273,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths_agree),
+        cmocka_unit_test(test_rbf_far_rows),
         cmocka_unit_test(test_unknown_cohort),
         cmocka_unit_test(test_explanations_add_up),
         cmocka_unit_test(test_explanation_of_the_mean),
