@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Scoring against reading the rows at the speed of the memory, and against svm_predict() of libsvm, in the same run.
+/* Scoring against reading the rows at the speed of the memory, against predict_values() of LIBLINEAR where it is
+ * installed, and against svm_predict_values() of libsvm, in the same run.
  *
- *     bench_score [--json]     medians of nine rounds, their least and greatest, and ratios
+ *     bench_score [--json]     medians of 25 rounds, their least and greatest, and ratios of medians and of the least
  *
- * 500,000 rows of 40 features (80 MB, more than any cache), on the threads of rs_threads(). */
+ * Batches: 500,000 rows of 40 features (80 MB, more than any cache), on the threads of rs_threads(). One by one: 64
+ * rows again and again, warm. The rounds of what is small are short, so that the least is what the machine can do
+ * alone. */
 #include <inttypes.h>
 #include <libsvm/svm.h>
+#ifdef RS_HAVE_LIBLINEAR
+#include <linear.h>
+#endif
 #include <math.h>
 #include <time.h>
 
 #include "common/parallel.h"
 #include "models/score.h"
 
-enum { D = 40, N = 500000, N_SV = 500, N_RBF = 4000, N_PEER = 400, ROUNDS = 9, PIECE = 4096 };
+enum {
+    D = 40,
+    N = 500000,
+    N_ALONE = 20000,
+    N_SV = 500,
+    N_RBF = 2048,
+    N_PEER = 64,
+    ROUNDS = 25,
+    PIECE = 4096,
+    WARM = 64
+};
 
 static float *rows;
 static double *scores;
@@ -130,8 +146,8 @@ static void run_linear(void)
 }
 static void run_single(void)
 {
-    for (size_t k = 0; k < N; k++)
-        sink += rs_model_risk(linear, 0, rows + k % 64 * D);
+    for (size_t k = 0; k < N_ALONE; k++)
+        sink += rs_model_risk(linear, 0, rows + k % WARM * D);
 }
 static void run_rbf(void)
 {
@@ -139,7 +155,7 @@ static void run_rbf(void)
 }
 static void run_rbf_single(void)
 {
-    for (size_t k = 0; k < N_RBF; k++)
+    for (size_t k = 0; k < N_PEER; k++)
         sink += rs_model_risk(rbf, 0, rows + k * D);
 }
 static void run_peer(void)
@@ -147,6 +163,40 @@ static void run_peer(void)
     for (size_t k = 0; k < N_PEER; k++)
         svm_predict_values(&peer, peer_rows + k * (D + 1), &scores[k]);
 }
+
+#ifdef RS_HAVE_LIBLINEAR
+static struct model linear_peer;
+static struct feature_node *linear_rows;
+
+/* The same weights for LIBLINEAR, bias last as with -B 1. */
+static void make_linear_peer(void)
+{
+    static int labels[2] = { 1, 0 };
+    linear_peer = (struct model){
+        .param = { .solver_type = L2R_LR }, .nr_class = 2, .nr_feature = D, .bias = 1, .label = labels
+    };
+    linear_peer.w = need(rs_alloc(D + 1, sizeof(double)));
+    memcpy(linear_peer.w, linear->weight, D * sizeof(double));
+    linear_peer.w[D] = linear->bias;
+    linear_rows = need(rs_alloc((size_t)WARM * (D + 2), sizeof *linear_rows));
+    for (size_t i = 0; i < WARM; i++) {
+        struct feature_node *row = linear_rows + i * (D + 2);
+        for (int j = 0; j < D; j++)
+            row[j] = (struct feature_node){ j + 1, (double)rows[i * D + (size_t)j] };
+        row[D] = (struct feature_node){ D + 1, 1 };
+        row[D + 1].index = -1;
+    }
+}
+
+static void run_linear_peer(void)
+{
+    double z;
+    for (size_t k = 0; k < N_ALONE; k++) {
+        predict_values(&linear_peer, linear_rows + k % WARM * (D + 2), &z);
+        sink += z;
+    }
+}
+#endif
 
 struct figure {
     const char *name;
@@ -188,8 +238,42 @@ static void print_figures(const struct figure *f, size_t n, bool is_json)
 {
     for (size_t i = 0; i < n; i++)
         printf(is_json ? "%s{\"name\": \"%s\", \"median_ns\": %.2f, \"min_ns\": %.2f, \"max_ns\": %.2f}"
-                       : "%s%-34s %10.2f ns a row (%.2f to %.2f)\n",
+                       : "%s%-36s %10.2f ns a row (%.2f to %.2f)\n",
                is_json && i ? ", " : "", f[i].name, f[i].ns[ROUNDS / 2], f[i].ns[0], f[i].ns[ROUNDS - 1]);
+}
+
+enum { READ, BATCH, ALONE, RBF_BATCH, RBF_ALONE, RBF_PEER, LINEAR_PEER };
+
+/* Ratios of the rounds' medians (round ROUNDS / 2) or least (0). */
+static void print_ratios(const struct figure *f, size_t n, int round, bool is_json)
+{
+    double batch = f[BATCH].ns[round] / f[READ].ns[round];
+    double rbf_batch = f[RBF_PEER].ns[round] / f[RBF_BATCH].ns[round];
+    double rbf_alone = f[RBF_PEER].ns[round] / f[RBF_ALONE].ns[round];
+    printf(is_json
+               ? ", \"%s\": {\"batch_over_read\": %.2f, \"rbf_batch_faster\": %.1f, \"rbf_single_faster\": %.1f"
+               : "%s: linear batch %.2f x reading; RBF batch %.1f x, one by one %.1f x faster than svm_predict_values",
+           round ? "medians" : "least", batch, rbf_batch, rbf_alone);
+    if (n > LINEAR_PEER)
+        printf(is_json ? ", \"linear_batch_faster\": %.1f, \"linear_single_faster\": %.1f"
+                       : "; linear batch %.1f x, one by one %.1f x faster than predict_values",
+               f[LINEAR_PEER].ns[round] / f[BATCH].ns[round], f[LINEAR_PEER].ns[round] / f[ALONE].ns[round]);
+    printf(is_json ? "}" : "\n");
+}
+
+static void print_all(const struct figure *f, size_t n, bool is_json)
+{
+    if (is_json)
+        printf("{\"path\": \"%s\", \"threads\": %u, \"figures\": [", rs_score_path(), rs_threads());
+    else
+        printf("scoring: %s, %u threads%s\n", rs_score_path(), rs_threads(),
+               n > LINEAR_PEER ? "" : "; LIBLINEAR (liblinear-dev) was not there at the build");
+    print_figures(f, n, is_json);
+    printf("%s", is_json ? "]" : "");
+    print_ratios(f, n, ROUNDS / 2, is_json);
+    print_ratios(f, n, 0, is_json);
+    printf(is_json ? ", \"rbf_largest_difference\": %.3g}\n" : "RBF: largest difference in decision value %.3g\n",
+           largest_difference());
 }
 
 int main(int argc, char **argv)
@@ -206,26 +290,21 @@ int main(int argc, char **argv)
     linear = make_model(0);
     rbf = make_model(N_SV);
     make_peer();
-    struct figure f[] = { { "read rows", run_read, N, { 0 } },
-                          { "linear, batch", run_linear, N, { 0 } },
-                          { "linear, one by one, one thread", run_single, N, { 0 } },
-                          { "RBF of 500, batch", run_rbf, N_RBF, { 0 } },
-                          { "RBF of 500, one by one", run_rbf_single, N_RBF, { 0 } },
-                          { "peer: svm_predict_values", run_peer, N_PEER, { 0 } } };
+    struct figure f[] = { [READ] = { "read rows", run_read, N, { 0 } },
+                          [BATCH] = { "linear, batch", run_linear, N, { 0 } },
+                          [ALONE] = { "linear, one by one, one thread", run_single, N_ALONE, { 0 } },
+                          [RBF_BATCH] = { "RBF of 500, batch", run_rbf, N_RBF, { 0 } },
+                          [RBF_ALONE] = { "RBF of 500, one by one, one thread", run_rbf_single, N_PEER, { 0 } },
+                          [RBF_PEER] = { "peer: libsvm, svm_predict_values", run_peer, N_PEER, { 0 } },
+#ifdef RS_HAVE_LIBLINEAR
+                          [LINEAR_PEER] = { "peer: LIBLINEAR, predict_values", run_linear_peer, N_ALONE, { 0 } }
+#endif
+    };
+#ifdef RS_HAVE_LIBLINEAR
+    make_linear_peer();
+#endif
     measure(f, RS_LEN(f));
-    double m[RS_LEN(f)];
-    for (size_t i = 0; i < RS_LEN(f); i++)
-        m[i] = f[i].ns[ROUNDS / 2];
-    if (is_json)
-        printf("{\"path\": \"%s\", \"threads\": %u, \"figures\": [", rs_score_path(), rs_threads());
-    else
-        printf("scoring: %s, %u threads\n", rs_score_path(), rs_threads());
-    print_figures(f, RS_LEN(f), is_json);
-    printf(is_json ? "], \"batch_over_read\": %.2f, \"rbf_batch_faster\": %.1f, \"rbf_single_faster\": %.1f, "
-                     "\"rbf_largest_difference\": %.3g}\n"
-                   : "linear batch: %.2f x reading; RBF: batch %.1f x, one by one %.1f x faster than the peer; largest "
-                     "difference in decision value %.3g\n",
-           m[1] / m[0], m[5] / m[3], m[5] / m[4], largest_difference());
+    print_all(f, RS_LEN(f), is_json);
     rs_model_free(linear);
     rs_model_free(rbf);
     free(rows);
