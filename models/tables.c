@@ -97,20 +97,20 @@ static void add_deltas(const struct rs_model *m, struct rs_model_tables *t)
 static void place_vector(const struct rs_rbf *r, size_t k, struct rs_model_tables *t)
 {
     double norm = 0;
-    float *to = t->sv + k / SV_LANES * t->d * SV_LANES + k % SV_LANES;
+    float *to = t->sv + k / SV_GROUP * t->d * SV_GROUP + k % SV_GROUP;
     const float *from = r->sv + k * t->d;
     for (size_t j = 0; j < t->d; j++)
         if (fabs((double)from[j]) > RBF_FAR)
             return;
     for (size_t j = 0; j < t->d; j++) {
-        to[j * SV_LANES] = from[j];
+        to[j * SV_GROUP] = from[j];
         norm += (double)from[j] * (double)from[j];
     }
     t->half_norm[k] = (float)(-0.5 * norm);
     t->coef[k] = (float)r->coef[k];
 }
 
-/* Sixteen support vectors side by side; places without one have coefficient 0. */
+/* Support vectors side by side, two blocks of sixteen; places without one have coefficient 0. */
 static bool place_vectors(const struct rs_model *m, struct rs_model_tables *t)
 {
     size_t n = m->rbf.n_sv, blocks = (n + SV_LANES - 1) / SV_LANES;

@@ -10,9 +10,10 @@
 #include "models/model.h"
 
 #define LANES 8
-#define SV_LANES 16        /* support vectors side by side: a block */
-#define SV_PAIR 2          /* blocks whose kernels are added up before they become doubles */
-#define SV_BLOCKS 4        /* blocks come in groups of so many */
+#define SV_LANES 16 /* support vectors side by side: a block */
+#define SV_PAIR 2   /* blocks whose kernels are added up before they become doubles */
+#define SV_GROUP (SV_PAIR * SV_LANES)
+#define SV_BLOCKS 8        /* blocks come in groups of so many */
 #define RBF_STEPS_MAX 4096 /* bounds the copy of a row on the stack */
 #define RBF_STRIDE(d) (((d) + SV_LANES - 1) / SV_LANES * SV_LANES)
 #define RBF_NEAR 8.0 /* gamma |x'|^2 of rows whose distances are taken by products: math.md M8 */
@@ -31,7 +32,7 @@ struct rs_model_tables {
     /* RBF */
     size_t n_sv_blocks;
     float *coef;      /* n_sv_blocks x SV_LANES, 0 behind the last vector */
-    float *sv;        /* n_sv_blocks x d x SV_LANES */
+    float *sv;        /* n_sv_blocks / SV_PAIR x d x SV_GROUP */
     float *half_norm; /* n_sv_blocks x SV_LANES: -|s|^2 / 2 */
     float exponent;   /* 2 gamma / ln 2 */
     float far_norm;   /* -|x'|^2 / 2 of the nearest far row */
