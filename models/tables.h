@@ -20,6 +20,8 @@
 #define RBF_GAMMA_MAX 1e6
 #define RBF_FAR 1e15               /* standardised features go no further: their squares stay finite */
 #define SCORE_PIECE ((size_t)4096) /* rows that one thread takes at a time */
+#define RBF_PIECE ((size_t)128)    /* of a radial machine */
+#define PREFETCH_TILES 3
 
 struct rs_model_tables {
     size_t d, n_blocks;

@@ -155,8 +155,8 @@ static void run_rbf(void)
 }
 static void run_rbf_single(void)
 {
-    for (size_t k = 0; k < N_PEER; k++)
-        sink += rs_model_risk(rbf, 0, rows + k * D);
+    for (size_t k = 0; k < N_RBF; k++)
+        sink += rs_model_risk(rbf, 0, rows + k % WARM * D);
 }
 static void run_peer(void)
 {
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
                           [BATCH] = { "linear, batch", run_linear, N, { 0 } },
                           [ALONE] = { "linear, one by one, one thread", run_single, N_ALONE, { 0 } },
                           [RBF_BATCH] = { "RBF of 500, batch", run_rbf, N_RBF, { 0 } },
-                          [RBF_ALONE] = { "RBF of 500, one by one, one thread", run_rbf_single, N_PEER, { 0 } },
+                          [RBF_ALONE] = { "RBF of 500, one by one, one thread", run_rbf_single, N_RBF, { 0 } },
                           [RBF_PEER] = { "peer: libsvm, svm_predict_values", run_peer, N_PEER, { 0 } },
 #ifdef RS_HAVE_LIBLINEAR
                           [LINEAR_PEER] = { "peer: LIBLINEAR, predict_values", run_linear_peer, N_ALONE, { 0 } }
