@@ -33,6 +33,7 @@ typedef vec vec_u __attribute__((aligned(sizeof(real)), may_alias));
 typedef float floats __attribute__((vector_size(RS_VECTOR / sizeof(real) * sizeof(float)), aligned(4), may_alias));
 typedef real quad __attribute__((vector_size(4 * sizeof(real))));
 typedef quad quad_u __attribute__((aligned(sizeof(real)), may_alias));
+typedef uint8_t labels __attribute__((vector_size(RS_VECTOR / sizeof(real)), aligned(1), may_alias));
 
 struct lanes {
     vec v[N_VEC];
@@ -63,6 +64,12 @@ INLINE vec vec_load(const real *x)
 INLINE void vec_store(real *to, vec x)
 {
     *(vec_u *)to = x;
+}
+
+/* All bits set where the byte is not 0. */
+INLINE ivec vec_of_labels(const uint8_t *y)
+{
+    return __builtin_convertvector(*(const labels *)y, ivec) != 0;
 }
 
 INLINE vec vec_pick(ivec where, vec yes, vec no)
@@ -106,6 +113,63 @@ INLINE quad sum_quads(const quad q[4])
     quad b = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5) + __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
     return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
 }
+
+/* to[i] := the sum of row i's sixteen lanes, for FOLD_ROWS rows, by the tree of fold() and sum_quads(): with registers
+ * of several quads the same tree grows in all of them at once. */
+#if RS_VECTOR / (8 * (RS_DOUBLE + 1)) == 8 /* sixteen a register */
+#define FOLD_ROWS 16
+INLINE vec fold_four(vec a, vec b, vec c, vec d)
+{
+    vec ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+             __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    vec cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+             __builtin_shufflevector(c, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    return __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+}
+
+INLINE vec fold_pair(vec a, vec b) /* of each quad, sums 0 + 2 and 1 + 3 */
+{
+    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+           __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+
+INLINE void fold_rows(const struct lanes s[FOLD_ROWS], real *to)
+{
+    vec q[4];
+    for (int k = 0; k < 4; k++)
+        q[k] = fold_four(s[k].v[0], s[k + 4].v[0], s[k + 8].v[0], s[k + 12].v[0]);
+    vec a = fold_pair(q[0], q[1]), b = fold_pair(q[2], q[3]);
+    vec_store(to, __builtin_shufflevector(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
+                      __builtin_shufflevector(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31));
+}
+#elif RS_VECTOR / (8 * (RS_DOUBLE + 1)) == 4 /* eight */
+#define FOLD_ROWS 8
+INLINE void fold_rows(const struct lanes s[FOLD_ROWS], real *to)
+{
+    vec q[4];
+    for (int k = 0; k < 4; k++) {
+        vec a = s[k].v[0] + s[k].v[1], b = s[k + 4].v[0] + s[k + 4].v[1];
+        q[k] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+               __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    vec a = __builtin_shufflevector(q[0], q[1], 0, 1, 8, 9, 4, 5, 12, 13) +
+            __builtin_shufflevector(q[0], q[1], 2, 3, 10, 11, 6, 7, 14, 15);
+    vec b = __builtin_shufflevector(q[2], q[3], 0, 1, 8, 9, 4, 5, 12, 13) +
+            __builtin_shufflevector(q[2], q[3], 2, 3, 10, 11, 6, 7, 14, 15);
+    vec_store(to, __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+                      __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15));
+}
+#else
+#define FOLD_ROWS 4
+INLINE void fold_rows(const struct lanes s[FOLD_ROWS], real *to)
+{
+    quad q[4];
+    for (int i = 0; i < 4; i++)
+        q[i] = fold(s[i]);
+    *(quad_u *)to = sum_quads(q);
+}
+#endif
 
 #if RS_DOUBLE
 #define EXP_MAGIC 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer, in the low bits */

@@ -16,15 +16,18 @@
 #define TEXT(a) TEXT_(a)
 
 #define TILE RS_LANES
-#define HESSIAN_FLUSH 128 /* rows; a multiple of TILE */
-#define SVM_NEAR 0.5      /* rows this far beyond the margin are drawn as if they were within */
-#define SVM_FAR 0.02      /* what the others count for */
+#define ALIGNED __attribute__((aligned(64)))
+#define HESSIAN_FLUSH 128   /* rows; a multiple of TILE */
+#define PREFETCH (16 << 10) /* bytes ahead: what the processor's own prefetching, ended by each page, misses */
+#define AHEAD_COLUMNS 512
+#define SVM_NEAR 0.5 /* rows this far beyond the margin are drawn as if they were within */
+#define SVM_FAR 0.02 /* what the others count for */
 
 struct tile {
     const float *x[TILE]; /* rows */
     size_t row[TILE];     /* of x */
-    real sign[TILE], weight[TILE], base[TILE];
-    real z[TILE], slope[TILE], start[TILE], curve[TILE], leverage[TILE];
+    real sign[TILE] ALIGNED, weight[TILE] ALIGNED, base[TILE] ALIGNED;
+    real z[TILE] ALIGNED, slope[TILE] ALIGNED, start[TILE] ALIGNED, curve[TILE] ALIGNED, leverage[TILE] ALIGNED;
     float narrow[TILE][RS_LANES]; /* rows of fewer than sixteen columns */
 };
 
@@ -100,9 +103,34 @@ static void take_row(const struct rs_problem *p, const double *w, struct tile *t
     t->base[r] = (real)(w[p->d] + (p->offset ? p->offset[row] : 0.0));
 }
 
+/* Sixteen rows that lie one after the other and have neither weight nor offset of their own. */
+INLINE void take_plain_rows(const struct rs_problem *p, const double *w, struct tile *t, size_t i)
+{
+    const float *x = p->x + i * p->stride;
+    for (size_t r = 0; r < TILE; r++) {
+        t->row[r] = i + r;
+        t->x[r] = x + r * p->stride;
+    }
+    if (p->stride < AHEAD_COLUMNS)
+        for (size_t j = 0; j < TILE * p->stride; j += 64 / sizeof *x) /* never read; may lie behind the rows */
+            __builtin_prefetch((const void *)((uintptr_t)(x + j) + PREFETCH));
+    EACH(v)
+    {
+        ivec y = vec_of_labels(p->y + i + (size_t)v * N_PER);
+        vec_store(t->sign + v * N_PER, vec_pick(y, vec_all(1), vec_all(-1)));
+        vec_store(t->weight + v * N_PER,
+                  vec_pick(y, vec_all((real)p->weight_positive), vec_all((real)p->weight_negative)));
+        vec_store(t->base + v * N_PER, vec_all((real)w[p->d]));
+    }
+}
+
 /* Rows that a tile lacks are the last one again, of no weight. */
 INLINE void take_rows(const struct rs_problem *p, const double *w, struct tile *t, size_t i, size_t n)
 {
+    if (n == TILE && !p->rows && !p->row_weight && !p->offset && p->d >= RS_LANES) {
+        take_plain_rows(p, w, t, i);
+        return;
+    }
     for (size_t r = 0; r < n; r++)
         take_row(p, w, t, i + r, r);
     for (size_t r = n; r < TILE; r++) {
@@ -115,42 +143,43 @@ INLINE void take_rows(const struct rs_problem *p, const double *w, struct tile *
 INLINE void multiply(struct work *k, size_t n_blocks)
 {
     struct tile *t = &k->t;
-    for (size_t r = 0; r < TILE; r += 4) {
-        quad q[4];
-        for (size_t i = 0; i < 4; i++) {
-            struct lanes s;
+    for (size_t r = 0; r < TILE; r += FOLD_ROWS) {
+        struct lanes s[FOLD_ROWS];
+        for (size_t i = 0; i < FOLD_ROWS; i++) {
             EACH(v)
-            s.v[v] = vec_load(k->w + v * N_PER) * vec_of_floats(t->x[r + i] + start_of(k, n_blocks, 0) + v * N_PER);
+            s[i].v[v] = vec_load(k->w + v * N_PER) * vec_of_floats(t->x[r + i] + start_of(k, n_blocks, 0) + v * N_PER);
             for (size_t b = 1; b < n_blocks; b++) {
                 const float *x = t->x[r + i] + start_of(k, n_blocks, b);
-                EACH(v) s.v[v] += vec_load(k->w + b * RS_LANES + v * N_PER) * vec_of_floats(x + v * N_PER);
+                EACH(v) s[i].v[v] += vec_load(k->w + b * RS_LANES + v * N_PER) * vec_of_floats(x + v * N_PER);
             }
-            q[i] = fold(s);
         }
-        *(quad_u *)(t->z + r) = sum_quads(q) + *(const quad_u *)(t->base + r);
+        fold_rows(s, t->z + r);
     }
+    EACH(v) vec_store(t->z + v * N_PER, vec_load(t->z + v * N_PER) + vec_load(t->base + v * N_PER));
 }
 
 /* leverage = curve (sum_j inverse_j x_j^2 + inverse of the intercept), math.md L6 */
 INLINE void weigh(struct work *k, size_t n_blocks, real intercept)
 {
     struct tile *t = &k->t;
-    for (size_t r = 0; r < TILE; r += 4) {
-        quad q[4];
-        for (size_t i = 0; i < 4; i++) {
-            struct lanes s = { 0 };
+    for (size_t r = 0; r < TILE; r += FOLD_ROWS) {
+        struct lanes s[FOLD_ROWS];
+        for (size_t i = 0; i < FOLD_ROWS; i++) {
+            s[i] = (struct lanes){ 0 };
             for (size_t b = 0; b < n_blocks; b++) {
                 const float *x = t->x[r + i] + start_of(k, n_blocks, b);
                 EACH(v)
                 {
                     vec y = vec_of_floats(x + v * N_PER);
-                    s.v[v] += vec_load(k->inverse + b * RS_LANES + v * N_PER) * y * y;
+                    s[i].v[v] += vec_load(k->inverse + b * RS_LANES + v * N_PER) * y * y;
                 }
             }
-            q[i] = fold(s);
         }
-        *(quad_u *)(t->leverage + r) = (sum_quads(q) + intercept) * *(const quad_u *)(t->curve + r);
+        fold_rows(s, t->leverage + r);
     }
+    EACH(v)
+    vec_store(t->leverage + v * N_PER,
+              (vec_load(t->leverage + v * N_PER) + intercept) * vec_load(t->curve + v * N_PER));
 }
 
 /* Slope and curvature by z, and the loss, each times the weight. math.md L1: with e = exp(-|m|), m = s z, the slope by
@@ -180,31 +209,49 @@ INLINE void derive_hinge(struct work *k, int v) /* math.md L2 */
 INLINE void derive_start(struct work *k, const struct rs_problem *p, enum rs_learner learner)
 {
     struct tile *t = &k->t;
+    real flat = learner == RS_LOGISTIC ? (real)0.5 : 2;
+    EACH(v)
+    vec_store(t->start + v * N_PER, -(vec_load(t->sign + v * N_PER) * flat) * vec_load(t->weight + v * N_PER));
+    if (!p->offset)
+        return;
     for (size_t r = 0; r < TILE; r++) {
-        double s = (double)t->sign[r], m = p->offset ? s * p->offset[t->row[r]] : 0;
+        double s = (double)t->sign[r], m = s * p->offset[t->row[r]];
         double slope = learner == RS_LOGISTIC ? 1 / (1 + exp(m)) : 2 * RS_MAX(1 - m, 0.0);
         t->start[r] = (real)(-s * slope) * t->weight[r];
     }
 }
 
-/* part += sum over the tile of scale_r x_r */
-INLINE void add_rows(struct work *k, size_t n_blocks, const real *scale, real *part, bool is_absolute)
+/* part += sum over the tile of scale_r x_r, even rows and odd ones apart; for n_blocks blocks from b on */
+INLINE void add_blocks(struct work *k, size_t all, size_t b, size_t n_blocks, const real *scale, real *part,
+                       bool is_absolute)
 {
     const struct tile *t = &k->t;
-    for (size_t b = 0; b < n_blocks; b++) {
-        size_t from = start_of(k, n_blocks, b);
-        struct lanes even, odd = { 0 };
-        EACH(v) even.v[v] = vec_load(part + b * RS_LANES + v * N_PER);
-        for (size_t r = 0; r < TILE; r += 2)
+    struct lanes even[3], odd[3] = { 0 };
+    for (size_t i = 0; i < n_blocks; i++)
+        EACH(v) even[i].v[v] = vec_load(part + (b + i) * RS_LANES + v * N_PER);
+    for (size_t r = 0; r < TILE; r += 2)
+        for (size_t i = 0; i < n_blocks; i++)
             EACH(v)
             {
-                vec one = scale[r] * vec_of_floats(t->x[r] + from + v * N_PER);
-                vec two = scale[r + 1] * vec_of_floats(t->x[r + 1] + from + v * N_PER);
-                even.v[v] += is_absolute ? vec_abs(one) : one;
-                odd.v[v] += is_absolute ? vec_abs(two) : two;
+                size_t from = start_of(k, all, b + i) + (size_t)v * N_PER;
+                vec one = scale[r] * vec_of_floats(t->x[r] + from);
+                vec two = scale[r + 1] * vec_of_floats(t->x[r + 1] + from);
+                even[i].v[v] += is_absolute ? vec_abs(one) : one;
+                odd[i].v[v] += is_absolute ? vec_abs(two) : two;
             }
-        EACH(v) vec_store(part + b * RS_LANES + v * N_PER, even.v[v] + odd.v[v]);
-    }
+    for (size_t i = 0; i < n_blocks; i++)
+        EACH(v) vec_store(part + (b + i) * RS_LANES + v * N_PER, even[i].v[v] + odd[i].v[v]);
+}
+
+INLINE void add_rows(struct work *k, size_t n_blocks, const real *scale, real *part, bool is_absolute)
+{
+    if (N_VEC <= 2 && n_blocks == 3) /* as many as the registers hold */
+        add_blocks(k, n_blocks, 0, 3, scale, part, is_absolute);
+    else if (N_VEC <= 2 && n_blocks == 2)
+        add_blocks(k, n_blocks, 0, 2, scale, part, is_absolute);
+    else
+        for (size_t b = 0; b < n_blocks; b++)
+            add_blocks(k, n_blocks, b, 1, scale, part, is_absolute);
 }
 
 INLINE void add_intercept(struct work *k, const real *scale, int vector)
@@ -225,38 +272,52 @@ static double sum_lanes(struct lanes *x)
     return s;
 }
 
-static void flush(struct work *k, int n_vectors)
+INLINE void flush(struct work *k, size_t n_blocks, int n_vectors)
 {
     for (int i = 0; i < n_vectors; i++) {
-        for (size_t j = 0; j < k->n_blocks * RS_LANES; j++) {
-            k->sum[i][j] += (double)k->part[i][j];
-            k->part[i][j] = 0;
+        double *restrict sum = k->sum[i];
+        real *restrict part = k->part[i];
+        for (size_t j = 0; j < n_blocks * RS_LANES; j++) {
+            sum[j] += (double)part[j];
+            part[j] = 0;
         }
         k->sum_one[i] += sum_lanes(&k->one[i]);
     }
     k->sum_loss += sum_lanes(&k->loss);
 }
 
-static void draw_rows(struct work *k, const struct rs_draw *draw, size_t i, size_t n)
+/* Each row has a uniform number of its own. Rows of no weight are never drawn. */
+static void draw_rows(struct work *k, const struct rs_draw *draw, size_t i)
 {
-    for (size_t r = 0; r < n; r++) {
-        double p = draw->kappa * (double)k->t.leverage[r];
-        uint32_t h = ((uint32_t)(i + r) + draw->salt) * 0x9e3779b1u; /* a uniform number of the row's own */
+    const struct tile *t = &k->t;
+    uint32_t first = (uint32_t)i + draw->salt, is_drawn[TILE], any = 0;
+    real kappa = (real)draw->kappa;
+    for (uint32_t r = 0; r < TILE; r++) {
+        uint32_t h = (first + r) * 0x9e3779b1u;
         h = (h ^ h >> 15) * 0x85ebca77u;
         h = (h ^ h >> 13) * 0xc2b2ae3du;
-        if ((double)(h ^ h >> 16) * 0x1p-32 < p)
-            draw->keep(draw->arg, i + r, RS_MIN(p, 1.0));
+        is_drawn[r] = (real)(int32_t)((h ^ h >> 16) >> 8) * (real)0x1p-24 < kappa * t->leverage[r];
+        any |= is_drawn[r];
     }
+    if (!any)
+        return;
+    for (size_t r = 0; r < TILE; r++)
+        if (is_drawn[r])
+            draw->keep(draw->arg, i + r, RS_MIN((double)(kappa * t->leverage[r]), 1.0));
 }
 
 /* Rows that the hinge leaves flat may become steep by the next step. */
-static void widen_curve(struct tile *t)
+INLINE void widen_curve(struct tile *t)
 {
-    for (size_t r = 0; r < TILE; r++)
-        t->curve[r] = 2 * t->weight[r] * (t->sign[r] * t->z[r] < (real)(1 + SVM_NEAR) ? 1 : (real)SVM_FAR);
+    EACH(v)
+    {
+        vec m = vec_load(t->sign + v * N_PER) * vec_load(t->z + v * N_PER);
+        vec share = vec_pick(m < vec_all((real)(1 + SVM_NEAR)), vec_all(1), vec_all((real)SVM_FAR));
+        vec_store(t->curve + v * N_PER, 2 * vec_load(t->weight + v * N_PER) * share);
+    }
 }
 
-INLINE void add_tile(struct work *k, const struct rs_pass *a, struct rs_draw *draw, size_t n_blocks, size_t i, size_t n)
+INLINE void add_tile(struct work *k, const struct rs_pass *a, struct rs_draw *draw, size_t n_blocks, size_t i)
 {
     multiply(k, n_blocks);
     if (a->learner == RS_LOGISTIC)
@@ -277,7 +338,7 @@ INLINE void add_tile(struct work *k, const struct rs_pass *a, struct rs_draw *dr
     if (a->learner != RS_LOGISTIC)
         widen_curve(&k->t);
     weigh(k, n_blocks, (real)draw->inverse[a->p->d]);
-    draw_rows(k, draw, i, n);
+    draw_rows(k, draw, i);
 }
 
 INLINE void add_stripe(struct work *k, const struct rs_pass *a, struct rs_draw *draw, size_t n_blocks, size_t from,
@@ -287,11 +348,11 @@ INLINE void add_stripe(struct work *k, const struct rs_pass *a, struct rs_draw *
     for (size_t i = from; i < to; i += TILE) {
         size_t n = RS_MIN(to - i, (size_t)TILE);
         take_rows(a->p, a->w, &k->t, i, n);
-        add_tile(k, a, draw, n_blocks, i, n);
+        add_tile(k, a, draw, n_blocks, i);
         if ((i + TILE) % RS_FLUSH_ROWS == 0)
-            flush(k, n_vectors);
+            flush(k, n_blocks, n_vectors);
     }
-    flush(k, n_vectors);
+    flush(k, n_blocks, n_vectors);
 }
 
 static void gradient(const struct rs_pass *a, struct rs_draw *draw, size_t from, size_t to, void *scratch, double *out)
@@ -322,30 +383,33 @@ static void gradient(const struct rs_pass *a, struct rs_draw *draw, size_t from,
     out[rs_sum_loss(d)] = k->sum_loss;
 }
 
-/* The Hessian's rows: TILE of them with their ones and zeros behind, and scaled, turned by 90 degrees. */
+/* The Hessian's rows: TILE of them with their ones and zeros behind, and times their curvature. */
 struct block {
     struct work *k;
     real *x;      /* TILE x width */
-    real *scaled; /* RS_STRIP_COLUMNS x TILE */
+    real *scaled; /* TILE x RS_STRIP_COLUMNS */
     real *part;   /* RS_STRIP_COLUMNS x width */
     size_t width, n;
     real curve[TILE];
 };
 
-/* part[j][..] += sum_r scaled[j][r] x[r][..] for four rows j of the strip */
-INLINE void add_four(const struct block *m, size_t j, size_t column)
+#define STRIP (N_VEC == 1 ? 8 : 4) /* rows of the Hessian at a time: what the registers hold */
+
+/* part[j][..] += sum_r scaled[r][j] x[r][..] for some rows j of the strip */
+INLINE void add_some(const struct block *m, size_t j, size_t column)
 {
-    struct lanes s[4];
+    struct lanes s[STRIP];
     real *part = m->part + j * m->width + column;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < STRIP; i++)
         EACH(v) s[i].v[v] = vec_load(part + i * m->width + v * N_PER);
     for (size_t r = 0; r < TILE; r++) {
         struct lanes x;
+        const real *scaled = m->scaled + r * RS_STRIP_COLUMNS + j;
         EACH(v) x.v[v] = vec_load(m->x + r * m->width + column + v * N_PER);
-        for (size_t i = 0; i < 4; i++)
-            EACH(v) s[i].v[v] += m->scaled[(j + i) * TILE + r] * x.v[v];
+        for (size_t i = 0; i < STRIP; i++)
+            EACH(v) s[i].v[v] += scaled[i] * x.v[v];
     }
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < STRIP; i++)
         EACH(v) vec_store(part + i * m->width + v * N_PER, s[i].v[v]);
 }
 
@@ -353,12 +417,15 @@ static void close_block(struct block *m, size_t j0, size_t n_columns)
 {
     for (size_t r = m->n; r < TILE; r++)
         m->curve[r] = 0;
-    for (size_t j = 0; j < n_columns; j++)
-        for (size_t r = 0; r < TILE; r++)
-            m->scaled[j * TILE + r] = m->curve[r] * m->x[r * m->width + j0 + j];
-    for (size_t j = 0; j < n_columns; j += 4)
+    for (size_t r = 0; r < TILE; r++) {
+        const real *restrict x = m->x + r * m->width + j0;
+        real *restrict scaled = m->scaled + r * RS_STRIP_COLUMNS;
+        for (size_t j = 0; j < n_columns; j++)
+            scaled[j] = m->curve[r] * x[j];
+    }
+    for (size_t j = 0; j < n_columns; j += STRIP)
         for (size_t column = 0; column <= j0 + j; column += RS_LANES)
-            add_four(m, j, column);
+            add_some(m, j, column);
     m->n = 0;
 }
 
@@ -389,7 +456,8 @@ static void stage(struct block *m, size_t d, size_t r)
 static void hessian(const struct rs_pass *a, size_t j0, size_t j1, size_t from, size_t to, void *scratch, double *out)
 {
     struct work *k = work_new(a, NULL, scratch);
-    size_t d = a->p->d, width = rs_pass_width(d), n_columns = RS_MIN((j1 - j0 + 3) / 4 * 4, width - j0), n_rows = 0;
+    size_t d = a->p->d, width = rs_pass_width(d), n_columns = RS_MIN((j1 - j0 + STRIP - 1) / STRIP * STRIP, width - j0),
+           n_rows = 0;
     char *at = k->rest;
     struct block m = { .k = k, .width = width };
     m.x = memset(take(&at, TILE * width * sizeof(real)), 0, TILE * width * sizeof(real));
