@@ -17,8 +17,8 @@
 
 #define TILE RS_LANES
 #define ALIGNED __attribute__((aligned(64)))
-#define HESSIAN_FLUSH 128   /* rows; a multiple of TILE */
-#define PREFETCH (16 << 10) /* bytes ahead: what the processor's own prefetching, ended by each page, misses */
+#define HESSIAN_FLUSH 128  /* rows; a multiple of TILE */
+#define PREFETCH (8 << 10) /* bytes ahead: what the processor's own prefetching, ended by each page, misses */
 #define AHEAD_COLUMNS 512
 #define SVM_NEAR 0.5 /* rows this far beyond the margin are drawn as if they were within */
 #define SVM_FAR 0.02 /* what the others count for */
@@ -448,8 +448,12 @@ static void stage(struct block *m, size_t d, size_t r)
     const struct tile *t = &m->k->t;
     real *to = m->x + m->n * m->width;
     m->curve[m->n++] = t->curve[r];
+#if RS_DOUBLE
     for (size_t j = 0; j < d; j++)
-        to[j] = (real)t->x[r][j];
+        to[j] = (double)t->x[r][j];
+#else
+    memcpy(to, t->x[r], d * sizeof *to);
+#endif
     to[d] = 1;
 }
 
