@@ -12,15 +12,19 @@ static void print_text(const char *path, const struct rs_builder_counts *c, cons
     printf("%s: %llu samples of %llu entities\n", path, (unsigned long long)c->rows, (unsigned long long)c->entities);
     printf("failures: %llu of %llu entities, %llu of them with warning\n", (unsigned long long)c->failures,
            (unsigned long long)c->failing_entities, (unsigned long long)s->predictable);
+    if (s->drained + s->controls)
+        printf("drained: %llu, left alone on purpose: %llu\n", (unsigned long long)s->drained,
+               (unsigned long long)s->controls);
     printf("VMs: %llu, reboots: %llu\n", (unsigned long long)s->vms, (unsigned long long)s->reboots);
 }
 
 static int print_json(const char *path, const struct rs_builder_counts *c, const struct rs_simulate_counts *s)
 {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "rows", (json_int_t)c->rows,
-                          "entities", (json_int_t)c->entities, "failures", (json_int_t)c->failures, "failing_entities",
-                          (json_int_t)c->failing_entities, "predictable", (json_int_t)s->predictable, "vms",
-                          (json_int_t)s->vms, "reboots", (json_int_t)s->reboots);
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "rows",
+                          (json_int_t)c->rows, "entities", (json_int_t)c->entities, "failures", (json_int_t)c->failures,
+                          "failing_entities", (json_int_t)c->failing_entities, "predictable",
+                          (json_int_t)s->predictable, "vms", (json_int_t)s->vms, "reboots", (json_int_t)s->reboots,
+                          "drained", (json_int_t)s->drained, "controls", (json_int_t)s->controls);
     int rc = o ? json_dumpf(o, stdout, JSON_INDENT(2)) : -1;
     json_decref(o);
     puts("");
@@ -50,10 +54,9 @@ static void describe(const struct rs_simulate_options *opt, char *out, size_t si
     const struct {
         const char *name;
         double value;
-    } effects[] = { { "batch-effect", opt->batch_effect },
-                    { "firmware-effect", opt->firmware_effect },
-                    { "pair-effect", opt->pair_effect },
-                    { "share", opt->share } };
+    } effects[] = { { "batch-effect", opt->batch_effect }, { "firmware-effect", opt->firmware_effect },
+                    { "pair-effect", opt->pair_effect },   { "share", opt->share },
+                    { "drain-share", opt->drain_share },   { "control-share", opt->control_share } };
     for (size_t i = 0; i < RS_LEN(effects); i++)
         if (effects[i].value > 0)
             n += snprintf(out + n, size - (size_t)n, " --%s %.9g", effects[i].name, effects[i].value);
@@ -100,6 +103,10 @@ int rs_cmd_simulate(int argc, char **argv, const struct rs_verb *self)
           "Rate ratio of firmware 1.3.0 on model P3, scenario cohorts (default 1)." },
         { "share", 0, RS_OPT_DOUBLE, &opt.share, "S",
           "Share of the hosts with each flaw (fleet: 0.08 and 0.12, cohorts: 0.05)." },
+        { "drain-share", 0, RS_OPT_DOUBLE, &opt.drain_share, "S",
+          "Share of the announced failures that an operator drains the host for (default 0)." },
+        { "control-share", 0, RS_OPT_DOUBLE, &opt.control_share, "S",
+          "Share of those hosts left alone on purpose (default 0)." },
         { "model-sd", 0, RS_OPT_DOUBLE, &opt.model_sd, "X",
           "Standard deviation of log rates between models, scenario pooling (default 0.4)." },
         { "firmware-sd", 0, RS_OPT_DOUBLE, &opt.firmware_sd, "X",

@@ -80,30 +80,57 @@ static enum rs_status check(const struct rs_simulate_options *opt, struct rs_err
         return rs_error_set(err, RS_EINVAL, "--vms-per-host: 0 to 1000 needed");
     if (opt->n_rows < 1 || opt->n_rows > RS_SIMULATE_ROWS_MAX)
         return rs_error_set(err, RS_EINVAL, "--rows: 1 to %d needed", RS_SIMULATE_ROWS_MAX);
+    if (!is_within(opt->drain_share, 0, 1))
+        return rs_error_set(err, RS_EINVAL, "--drain-share: 0 to 1 needed");
+    if (!is_within(opt->control_share, 0, RS_SIMULATE_CONTROL_MAX))
+        return rs_error_set(err, RS_EINVAL, "--control-share: 0 to %g needed", RS_SIMULATE_CONTROL_MAX);
+    if (opt->control_share > 0 && opt->drain_share <= 0)
+        return rs_error_set(err, RS_EINVAL, "--control-share: of the hosts to be drained; --drain-share needed");
+    if (opt->drain_share > 0 && opt->scenario != RS_SIM_FLEET)
+        return rs_error_set(err, RS_EINVAL, "--drain-share: scenario fleet needed");
     return check_effects(opt, err);
 }
 
-/* Failures as operators record them, and the truth beside them. */
+/* Where an operator saw the failure coming: what was done for the part that would have failed. */
+static enum rs_status write_mitigation(const struct rs_simulate_options *opt, const char *id,
+                                       const struct rs_sim_outage *o, rs_builder *b, struct rs_simulate_counts *counts,
+                                       struct rs_error *err)
+{
+    if (o->noticed == RS_TIME_NONE || o->noticed >= rs_sim_end(opt))
+        return RS_OK;
+    *(o->is_drained ? &counts->drained : &counts->controls) += 1;
+    return rs_builder_mitigation(b, id, o->noticed, o->is_drained ? o->back : o->due,
+                                 o->is_drained ? "drained" : "control", err);
+}
+
+/* The failure as an operator records it, and the truth beside it; the truth alone where it was averted. */
+static enum rs_status write_outage(const struct rs_sim_host *h, const struct rs_sim_outage *o, rs_builder *b,
+                                   struct rs_simulate_counts *counts, struct rs_error *err)
+{
+    const struct rs_sim_kind *k = &rs_sim_kinds[o->kind];
+    const char *id = h->parts[o->part].id;
+    const char *flaw = !o->is_flaw ? "" : k->flaw == RS_SIM_BAD_BATCH ? " bad-batch" : " bad-firmware";
+    char cause[64];
+    snprintf(cause, sizeof cause, "%s%s%s", k->cause, flaw, o->is_drained ? " averted" : "");
+    enum rs_status st = o->is_drained ? RS_OK : rs_builder_failure(b, id, o->time, o->back, k->symptom, err);
+    if (st == RS_OK)
+        st = rs_builder_truth(b, id, o->due, cause, err);
+    if (st == RS_OK)
+        st = rs_builder_maintenance(b, h->parts[0].id, o->time, o->back, "repair", err);
+    counts->failures += !o->is_drained;
+    counts->predictable += !o->is_drained && k->warning_days > 0;
+    return st;
+}
+
 static enum rs_status write_failures(const struct rs_simulate_options *opt, const struct rs_sim_host *h, rs_builder *b,
                                      struct rs_simulate_counts *counts, struct rs_error *err)
 {
     enum rs_status st = RS_OK;
     for (size_t i = 0; i < h->n_outages && st == RS_OK; i++) {
         const struct rs_sim_outage *o = &h->outages[i];
-        const struct rs_sim_kind *k = &rs_sim_kinds[o->kind];
-        if (o->time >= rs_sim_end(opt))
-            break;
-        const char *id = h->parts[o->part].id;
-        const char *flaw = !o->is_flaw ? "" : k->flaw == RS_SIM_BAD_BATCH ? " bad-batch" : " bad-firmware";
-        char cause[64];
-        snprintf(cause, sizeof cause, "%s%s", k->cause, flaw);
-        st = rs_builder_failure(b, id, o->time, o->back, k->symptom, err);
-        if (st == RS_OK)
-            st = rs_builder_truth(b, id, o->time, cause, err);
-        if (st == RS_OK)
-            st = rs_builder_maintenance(b, h->parts[0].id, o->time, o->back, "repair", err);
-        counts->failures++;
-        counts->predictable += k->warning_days > 0;
+        st = write_mitigation(opt, h->parts[o->part].id, o, b, counts, err);
+        if (st == RS_OK && o->time < rs_sim_end(opt))
+            st = write_outage(h, o, b, counts, err);
     }
     return st;
 }
@@ -143,6 +170,8 @@ static enum rs_status simulate_fleet(const struct rs_simulate_options *opt, rs_b
     struct rs_progress progress;
     rs_progress_start(&progress, "simulate", "hosts", opt->n_hosts, opt->is_quiet);
     enum rs_status st = rs_sim_signals_declare(b, &signals, err);
+    if (st == RS_OK && opt->control_share > 0)
+        st = rs_builder_control_share(b, opt->control_share, err);
     for (uint64_t i = 0; i < opt->n_hosts && st == RS_OK; i++) {
         rs_progress_update(&progress, i, NULL);
         st = write_host(opt, i, &host, &signals, out, err);

@@ -14,6 +14,7 @@
 #define RS_SIMULATE_ROWS_MAX 1000000000
 #define RS_SIMULATE_SHARE_MAX 0.3
 #define RS_SIMULATE_EFFECT_MAX 100.0
+#define RS_SIMULATE_CONTROL_MAX 0.9
 
 enum rs_sim_scenario {
     RS_SIM_FLEET,   /* hosts with parts, signs before failures, VMs */
@@ -34,6 +35,9 @@ struct rs_simulate_options {
     int64_t interval_s;  /* between samples */
     double failure_rate; /* failures a host and year, its components' included */
     double vms_per_host; /* on average */
+    /* Scenario fleet: of the failures that announce themselves, those that an operator sees coming and drains the host
+     * for; and of these hosts those left alone on purpose, drawn by lot. */
+    double drain_share, control_share;
     bool is_quiet;
 };
 
@@ -42,8 +46,9 @@ enum rs_status rs_sim_scenario_parse(const char *word, enum rs_sim_scenario *out
 const char *rs_sim_scenario_name(enum rs_sim_scenario s);
 
 struct rs_simulate_counts {
-    uint64_t failures;    /* within the days simulated */
-    uint64_t predictable; /* of them, those that announce themselves */
+    uint64_t failures;          /* within the days simulated */
+    uint64_t predictable;       /* of them, those that announce themselves */
+    uint64_t drained, controls; /* mitigations, and hosts left alone */
     uint64_t vms, reboots;
 };
 

@@ -12,6 +12,8 @@
 #define WARNING_SIGMA 0.6 /* of the logarithm of the time between first sign and failure */
 #define REPAIR_SIGMA 0.5
 #define AGE_MAX_DAYS 2000.0
+#define SEEN_LEVEL_MIN 0.5 /* of the way from the first sign to the failure, when an operator sees it coming */
+#define SEEN_LEVEL_MAX 0.9
 #define FORESIGHT_DAYS 60 /* failures so far beyond the end are drawn, for their signs */
 #define DAYS_A_YEAR 365.25
 
@@ -214,11 +216,36 @@ static int64_t onset_of(struct rs_random *r, const struct rs_sim_host *h, const 
     return onset;
 }
 
+/* An operator may see the failure coming when 0.5 to 0.9 of the way to it is gone, and drains the host at that moment,
+ * which then is repaired before it fails; or lots say that it is left alone. */
+static void notice(const struct rs_simulate_options *opt, struct rs_random *r, const struct rs_sim_host *h,
+                   struct rs_sim_outage *o)
+{
+    o->due = o->time;
+    o->noticed = RS_TIME_NONE;
+    if (opt->drain_share <= 0 || rs_sim_kinds[o->kind].warning_days <= 0)
+        return;
+    bool is_seen = rs_random_chance(r, opt->drain_share);
+    bool is_control = rs_random_chance(r, opt->control_share);
+    double level = SEEN_LEVEL_MIN + (SEEN_LEVEL_MAX - SEEN_LEVEL_MIN) * rs_random_uniform(r);
+    int64_t seen = o->onset + (int64_t)(level * (double)(o->time - o->onset));
+    int64_t up_since = h->n_outages ? h->outages[h->n_outages - 1].back : opt->start_s;
+    if (!is_seen || seen <= up_since || seen >= o->time)
+        return;
+    o->noticed = seen;
+    o->is_drained = !is_control;
+    if (is_control)
+        return;
+    o->back -= o->time - seen;
+    o->time = seen;
+}
+
 static enum rs_status make_outages(const struct rs_simulate_options *opt, struct rs_sim_host *h, struct rs_error *err)
 {
-    struct rs_random r;
+    struct rs_random r, drains;
     double rate[RS_SIM_KINDS], sound[RS_SIM_KINDS], total = 0;
     rs_random_stream(&r, opt->seed, "outages", h->index);
+    rs_random_stream(&drains, opt->seed, "drains", h->index);
     for (size_t k = 0; k < RS_SIM_KINDS; k++)
         total += rate[k] = rate_a_day(opt, h, &rs_sim_kinds[k], &sound[k]);
     h->n_outages = 0;
@@ -239,6 +266,7 @@ static enum rs_status make_outages(const struct rs_simulate_options *opt, struct
         o.onset = onset_of(&r, h, &o);
         o.back =
             o.time + 60 + (int64_t)(rs_random_lognormal(&r, rs_sim_kinds[o.kind].repair_hours, REPAIR_SIGMA) * 3600);
+        notice(opt, &drains, h, &o);
         if (!push_outage(h, &o))
             return rs_error_set(err, RS_ENOMEM, "simulate: out of memory");
         t = (double)o.back;

@@ -31,8 +31,11 @@ extern const struct rs_sim_kind rs_sim_kinds[RS_SIM_KINDS];
 struct rs_sim_outage {
     int64_t onset; /* of the first sign; the failure's own time where there is none */
     int64_t time, back;
+    int64_t due;     /* when the part fails, or would have: later than time where the host was drained */
+    int64_t noticed; /* when an operator saw it coming; RS_TIME_NONE: nobody did */
     uint8_t part, kind;
-    bool is_flaw; /* would not have failed without the flaw */
+    bool is_flaw;    /* would not have failed without the flaw */
+    bool is_drained; /* in time, so that nothing fails; noticed without it: left alone as a control */
 };
 
 struct rs_sim_part {

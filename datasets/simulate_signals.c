@@ -213,7 +213,7 @@ static double level_at(const struct rs_sim_host *h, size_t part, int64_t t, uint
         if (o->part != part || o->time <= t)
             continue;
         *kind = o->kind;
-        return o->onset < t && o->time > o->onset ? (double)(t - o->onset) / (double)(o->time - o->onset) : 0;
+        return o->onset < t && o->due > o->onset ? (double)(t - o->onset) / (double)(o->due - o->onset) : 0;
     }
     return 0;
 }

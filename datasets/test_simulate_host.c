@@ -33,6 +33,43 @@ static void a_host_is_the_same_in_a_larger_fleet(void **state)
     rs_sim_host_clear(&b);
 }
 
+/* Up to its first drain a host is the same as without; a drain comes between half of the way to the failure and nine
+ * tenths of it, and takes as long as the repair. */
+static void drains_come_before_what_they_avert(void **state)
+{
+    (void)state;
+    struct rs_simulate_options opt = fleet(300), without;
+    struct rs_sim_host h = { 0 }, same = { 0 };
+    size_t n_drained = 0, n_controls = 0;
+    opt.failure_rate = 12;
+    without = opt;
+    opt.drain_share = 0.6;
+    opt.control_share = 0.25;
+    for (uint64_t i = 0; i < opt.n_hosts; i++) {
+        assert_int_equal(rs_sim_host_make(&opt, i, &h, NULL), RS_OK);
+        assert_int_equal(rs_sim_host_make(&without, i, &same, NULL), RS_OK);
+        bool is_same = true;
+        for (size_t k = 0; k < h.n_outages; k++) {
+            const struct rs_sim_outage *o = &h.outages[k];
+            if (is_same) {
+                assert_int_equal(o->due, same.outages[k].time);
+                assert_int_equal(o->back - o->time, same.outages[k].back - same.outages[k].time);
+            }
+            is_same = is_same && !o->is_drained;
+            assert_int_equal(o->time, o->is_drained ? o->noticed : o->due);
+            if (o->noticed == RS_TIME_NONE)
+                continue;
+            double level = (double)(o->noticed - o->onset) / (double)(o->due - o->onset);
+            assert_true(level > 0.4999 && level < 0.9001 && rs_sim_kinds[o->kind].warning_days > 0);
+            *(o->is_drained ? &n_drained : &n_controls) += 1;
+        }
+    }
+    double n = (double)(n_drained + n_controls);
+    assert_true(n > 1000 && fabs((double)n_controls - 0.25 * n) < 4 * sqrt(n * 0.25 * 0.75));
+    rs_sim_host_clear(&h);
+    rs_sim_host_clear(&same);
+}
+
 static void outages_follow_each_other_and_signs_come_before(void **state)
 {
     (void)state;
@@ -115,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_is_the_same_in_a_larger_fleet),
+        cmocka_unit_test(drains_come_before_what_they_avert),
         cmocka_unit_test(outages_follow_each_other_and_signs_come_before),
         cmocka_unit_test(rates_and_flaws_are_as_documented),
         cmocka_unit_test(effects_and_shares_can_be_chosen),
