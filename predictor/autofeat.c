@@ -21,6 +21,11 @@
 #define AGE_CORRELATION_MAX 0.3 /* beyond it age tells the date of the sample */
 #define HOURLY_CADENCE_S 10800  /* up to this cadence a day has a shape of its own */
 
+#define ORDER_SHARE 0.95 /* of the entities in file order, from which on a number follows the order */
+#define ORDER_ENTITIES_MIN 20
+#define SERIAL_SHARE 0.99 /* of different whole numbers, from which on they are names */
+#define SERIAL_ENTITIES_MIN 200
+
 #define EVENT_KINDS_MAX 8 /* so that the state of an entity stays small */
 
 enum { WINDOW_WEEK, WINDOW_DAY, WINDOW_MONTH, WINDOW_QUARTER, WINDOW_YEAR, N_WINDOWS };
@@ -113,11 +118,27 @@ static void add_signal(struct build *b, uint32_t k)
         add_history(b, k, is_log);
 }
 
+/* math.md F14: what a number tells of the entity instead of its health, or NULL. */
+static const char *identity_of(const struct rs_attr_survey *a)
+{
+    if (a->n_numbers >= ORDER_ENTITIES_MIN &&
+        (double)RS_MAX(a->n_rising, a->n_falling) >= ORDER_SHARE * (double)(a->n_numbers - 1))
+        return "follows the order of the entities";
+    if (a->n_sampled >= SERIAL_ENTITIES_MIN && a->n_fractions == 0 && a->distinct_share >= SERIAL_SHARE)
+        return "a different whole number for each entity, as serials are";
+    return NULL;
+}
+
 static void add_number(struct build *b, uint32_t i)
 {
     const struct rs_attr_survey *a = &b->survey->attrs[i];
     if (a->n_values < 2)
         return;
+    const char *why = identity_of(a);
+    if (why) {
+        rs_log_warn("attribute_unused", "attribute=\"%s\" why=\"%s\"", b->info->attrs[i].name, why);
+        return;
+    }
     bool is_log = wants_log(a->min, a->max, a->skew, a->skew_of_log);
     add_step(b, (struct rs_step){ .op = RS_STEP_NUMBER, .transform = is_log ? RS_LOG1P : RS_RAW, .arg = i });
 }

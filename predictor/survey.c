@@ -21,6 +21,7 @@ struct pass {
     double *ages, *times;
     size_t n, cap;
     uint64_t keep_below; /* a row is sampled where its hash is below */
+    double *last_number; /* by attribute: of the entity before; NaN until there is one */
     float **numbers;     /* numeric attributes of sampled entities, by attribute */
     size_t n_numbers, cap_numbers;
     int64_t seen_s; /* summed time between first and last samples of entities */
@@ -44,6 +45,7 @@ static void pass_clear(struct pass *p)
     for (uint32_t i = 0; p->numbers && i < p->info->n_attrs; i++)
         free(p->numbers[i]);
     free(p->numbers);
+    free(p->last_number);
     free(p->event_seen);
     free(p->rows);
     free(p->ages);
@@ -106,6 +108,18 @@ static void count_readings(struct pass *p, const float *values)
     }
 }
 
+static void count_number(struct pass *p, uint32_t i, double x)
+{
+    struct rs_attr_survey *a = &p->out->attrs[i];
+    a->min = RS_MIN(a->min, x);
+    a->max = RS_MAX(a->max, x);
+    a->n_numbers++;
+    a->n_fractions += x != floor(x);
+    a->n_rising += x > p->last_number[i];
+    a->n_falling += x < p->last_number[i];
+    p->last_number[i] = x;
+}
+
 /* Counts the attribute values of an entity when its first labelled sample is met. */
 static bool count_entity(struct pass *p, const struct rs_fleet_block *b)
 {
@@ -116,8 +130,7 @@ static bool count_entity(struct pass *p, const struct rs_fleet_block *b)
         if (b->attr_codes[i] >= 0)
             p->out->attrs[i].n_entities[b->attr_codes[i]]++;
         if (!isnan(b->attr_numbers[i])) {
-            p->out->attrs[i].min = RS_MIN(p->out->attrs[i].min, b->attr_numbers[i]);
-            p->out->attrs[i].max = RS_MAX(p->out->attrs[i].max, b->attr_numbers[i]);
+            count_number(p, i, b->attr_numbers[i]);
             has_number = true;
         }
     }
@@ -238,7 +251,7 @@ static enum rs_status conclude(struct pass *p, struct rs_error *err)
                             "was watched that long");
     s->cadence_s = p->n_gaps ? (double)p->seen_s / (double)p->n_gaps : 0;
     s->age_correlation = correlation(p->ages, p->times, p->n);
-    rs_autofree float *scratch = rs_alloc(p->n, sizeof *scratch);
+    rs_autofree float *scratch = rs_alloc(RS_MAX(p->n, p->n_numbers), sizeof *scratch);
     if (!scratch || !rs_cohort_tree_sort(p->opt->tree))
         return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
     for (uint32_t k = 0; k < s->n_signals; k++) {
@@ -253,6 +266,10 @@ static enum rs_status conclude(struct pass *p, struct rs_error *err)
         if (!p->info->attrs[i].is_number)
             continue;
         a->n_values = a->min > a->max ? 0 : a->min < a->max ? 2 : 1;
+        for (size_t k = 0; k < p->n_numbers; k++)
+            a->n_sampled += isfinite(p->numbers[i][k]);
+        size_t n_distinct = distinct_of(p->numbers[i], p->n_numbers, 1, scratch);
+        a->distinct_share = a->n_sampled ? (double)n_distinct / (double)a->n_sampled : 0;
         a->skew = skew_of(p->numbers[i], p->n_numbers, 1, false);
         a->skew_of_log = a->min < 0 ? NAN : skew_of(p->numbers[i], p->n_numbers, 1, true);
     }
@@ -268,8 +285,9 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     s->attrs = rs_alloc(s->n_attrs, sizeof *s->attrs);
     s->event_entities = rs_alloc(p->info->n_events, sizeof *s->event_entities);
     p->numbers = rs_alloc(s->n_attrs, sizeof *p->numbers);
+    p->last_number = rs_alloc(s->n_attrs, sizeof *p->last_number);
     p->event_seen = rs_alloc(p->info->n_events, sizeof *p->event_seen);
-    if (!s->signals || !s->attrs || !s->event_entities || !p->numbers || !p->event_seen)
+    if (!s->signals || !s->attrs || !s->event_entities || !p->numbers || !p->last_number || !p->event_seen)
         return rs_error_set(err, RS_ENOMEM, "survey");
     for (uint32_t k = 0; k < s->n_signals; k++) {
         s->signals[k].min = FLT_MAX;
@@ -278,6 +296,7 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     for (uint32_t i = 0; i < s->n_attrs; i++) {
         s->attrs[i].min = DBL_MAX;
         s->attrs[i].max = -DBL_MAX;
+        p->last_number[i] = NAN;
         s->attrs[i].n_entities = rs_alloc(p->info->attrs[i].n_values, sizeof *s->attrs[i].n_entities);
         if (!s->attrs[i].n_entities)
             return rs_error_set(err, RS_ENOMEM, "survey");

@@ -28,10 +28,15 @@ struct rs_signal_survey {
 };
 
 struct rs_attr_survey {
-    uint64_t *n_entities;     /* by value, scaled up to the file; NULL for numbers */
-    uint64_t n_values;        /* that at least one entity has; numbers: distinct ones, at most two counted */
-    double skew, skew_of_log; /* numbers only */
+    uint64_t *n_entities; /* by value, scaled up to the file; NULL for numbers */
+    uint64_t n_values;    /* that at least one entity has; numbers: distinct ones, at most two counted */
+    /* Numbers only. */
+    double skew, skew_of_log;
     double min, max;
+    double distinct_share;           /* of the sampled entities: different values, as floats */
+    uint64_t n_sampled;              /* entities that have one, of the sample */
+    uint64_t n_numbers, n_fractions; /* entities that have one, and those whose is no whole number */
+    uint64_t n_rising, n_falling;    /* entities whose number is above, below that of the one before in the file */
 };
 
 struct rs_survey {
