@@ -52,7 +52,7 @@ static enum rs_status keep_values(struct rs_program *p, struct rs_error *err)
 }
 
 static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *out,
-                                    uint32_t *n_tried, struct rs_error *err)
+                                    uint32_t *n_tried, uint64_t *n_expected, struct rs_error *err)
 {
     const struct rs_fleet_info *info = rs_fleet_info(fleet);
     rs_auto_survey survey = { 0 };
@@ -67,6 +67,8 @@ static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_optio
     if (st == RS_OK)
         st = rs_autofeat_build(info, &survey, &tree, out, err);
     *n_tried = out->n_steps;
+    if (st == RS_OK)
+        *n_expected = (uint64_t)((double)survey.n_rows / survey.share);
     return st == RS_OK && opt->features == RS_FEATURES_VALUES ? keep_values(out, err) : st;
 }
 
@@ -81,13 +83,14 @@ static enum rs_status check_classes(const struct rs_matrix *m, struct rs_error *
     return RS_OK;
 }
 
-static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *p,
-                                  struct rs_matrix *m, struct rs_error *err)
+static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt, uint64_t n_expected,
+                                  struct rs_program *p, struct rs_matrix *m, struct rs_error *err)
 {
     struct rs_load_options load_opt = { .horizon_s = opt->horizon_s,
                                         .kind = opt->kind,
                                         .seed = opt->seed,
                                         .memory_bytes = opt->memory_bytes,
+                                        .n_expected = n_expected,
                                         .stride_max =
                                             p->n_steps + (opt->features == RS_FEATURES_AUTO ? RS_TERMS_MAX : 0),
                                         .is_quiet = opt->is_quiet,
@@ -271,9 +274,10 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
     rs_auto_matrix m = { 0 };
     rs_auto_sets sets = { 0 };
     struct rs_program *p = &t->model->program;
-    enum rs_status st = build_program(fleet, opt, p, &t->n_tried, err);
+    uint64_t n_expected = 0;
+    enum rs_status st = build_program(fleet, opt, p, &t->n_tried, &n_expected, err);
     if (st == RS_OK)
-        st = load_matrix(fleet, opt, p, &m, err);
+        st = load_matrix(fleet, opt, n_expected, p, &m, err);
     if (st == RS_OK)
         st = rs_sets_init(&sets, &m, p, opt->features == RS_FEATURES_AUTO ? RS_SETS_MAX : 1, err);
     if (st < 0)
