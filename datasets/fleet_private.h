@@ -27,7 +27,7 @@ struct rs_fleet {
     struct rs_signal *signals;
     struct rs_fleet_attr *attrs;
     char **event_names;
-    int32_t failure_event, repair_event; /* indices of "failure" and "repair", -1 where they do not occur */
+    int32_t failure_event, repair_event, any_event; /* indices of "failure", "repair", "any"; -1 where absent */
     struct rs_event_kinds failures, maintenance_kinds, event_kinds;
     char **mitigation_kinds;
     uint32_t n_mitigation_kinds;

@@ -114,7 +114,7 @@ static enum rs_status read_mitigation_names(rs_fleet *f, struct rs_error *err)
 enum rs_status rs_fleet_read_events(rs_fleet *f, struct rs_error *err)
 {
     struct rs_fleet_info *i = &f->info;
-    f->failure_event = f->repair_event = -1;
+    f->failure_event = f->repair_event = f->any_event = -1;
     enum rs_status st = read_failure_names(f, err);
     if (st == RS_OK)
         st = read_kinds(f, "/maintenance/kinds", "maintenance", i->n_maintenance, &f->maintenance_kinds, err);
@@ -122,6 +122,8 @@ enum rs_status rs_fleet_read_events(rs_fleet *f, struct rs_error *err)
         st = count_optional(f, "/events", "/events/time", &i->n_event_rows, err);
     if (st == RS_OK && rs_h5_has(f->file, "/events"))
         st = read_kinds(f, "/events/kinds", "event", i->n_event_rows, &f->event_kinds, err);
+    if (st == RS_OK && i->n_event_rows && i->n_failures) /* of one sort alone it would tell nothing new */
+        st = add_name(f, "any", NULL, &f->any_event, err);
     if (st == RS_OK)
         st = count_optional(f, "/mitigations", "/mitigations/time", &i->n_mitigations, err);
     if (st == RS_OK)
@@ -390,7 +392,8 @@ static enum rs_status read_failures(rs_fleet *f, struct rs_fleet_side *s, uint64
     enum rs_status st;
     while ((st = next_row(f, &s->failure_rows, entity, f->failures.n, "a failure", &r, err)) == RS_CONTINUE) {
         struct rs_failure x = { .entity = entity, .time = r.time, .back = r.until, .kind = r.kind };
-        bool is_put = push_failure(s, &x) && push_event(s, r.time, f->failure_event) &&
+        bool is_put = push_failure(s, &x) && push_event(s, r.time, f->any_event) &&
+                      push_event(s, r.time, f->failure_event) &&
                       push_event(s, r.time, event_of(&f->failures, r.kind));
         if (is_put && r.until != RS_TIME_NONE)
             is_put = push_event(s, r.until, f->repair_event);
@@ -405,7 +408,7 @@ static enum rs_status read_event_rows(rs_fleet *f, struct rs_fleet_side *s, uint
     struct entity_row r = { .time = RS_TIME_NONE };
     enum rs_status st;
     while ((st = next_row(f, &s->event_rows, entity, f->event_kinds.n, "an event", &r, err)) == RS_CONTINUE)
-        if (!push_event(s, r.time, event_of(&f->event_kinds, r.kind)))
+        if (!push_event(s, r.time, f->any_event) || !push_event(s, r.time, event_of(&f->event_kinds, r.kind)))
             return no_memory(err);
     return st;
 }

@@ -15,11 +15,6 @@ static double softplus(double z) /* math.md L3: log(1 + e^z), finite for every f
     return z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
 }
 
-static double sigmoid(double z)
-{
-    return z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z));
-}
-
 struct rows {
     const double *z, *weight;
     const uint8_t *y;
@@ -121,8 +116,8 @@ static void sum_up(const struct sigmoid_fit *f, const double *w, struct sums *s)
             x[j] = (input_value(f->input[j], r->z[i]) - f->mean[j]) / f->scale[j];
             logit += w[j] * x[j];
         }
-        double p = sigmoid(logit), h = k * p * (1 - p);
-        s->loss += k * (softplus(logit) - t * logit);
+        double e = exp(-fabs(logit)), p = (logit >= 0 ? 1 : e) / (1 + e), h = k * p * (1 - p);
+        s->loss += k * (RS_MAX(logit, 0.0) + log1p(e) - t * logit); /* math.md L3, with the exponential at hand */
         for (size_t a = 0; a < d; a++) {
             s->g[a] += k * (p - t) * x[a];
             for (size_t b = 0; b <= a; b++)

@@ -9,7 +9,7 @@
 
 static bool names_kind(const char *name)
 {
-    static const char *const words[] = { "model", "type", "family" };
+    static const char *const words[] = { "model", "type", "family", "system" };
     size_t len = strlen(name);
     for (size_t i = 0; i < RS_LEN(words); i++) {
         size_t n = strlen(words[i]);
@@ -50,16 +50,28 @@ static enum rs_status pick_named(rs_cohort_tree *t, const struct rs_fleet_info *
     return RS_OK;
 }
 
+/* Of the attributes of moderate variety the most various one: it parts what a coarser one leaves together. */
+static uint32_t most_various(const struct rs_fleet_info *info, bool only_kinds)
+{
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < info->n_attrs; i++) {
+        const struct rs_fleet_attr *a = &info->attrs[i];
+        if (a->is_number || a->n_values < VARIETY_MIN || a->n_values > VARIETY_MAX ||
+            (only_kinds && !names_kind(a->name)))
+            continue;
+        if (best == UINT32_MAX || a->n_values > info->attrs[best].n_values)
+            best = i;
+    }
+    return best;
+}
+
 static void pick_automatically(rs_cohort_tree *t, const struct rs_fleet_info *info)
 {
     uint32_t best = find_attr(info, "model", strlen("model"));
-    for (uint32_t i = 0; best == UINT32_MAX && i < info->n_attrs; i++)
-        if (!info->attrs[i].is_number && names_kind(info->attrs[i].name))
-            best = i;
-    for (uint32_t i = 0; best == UINT32_MAX && i < info->n_attrs; i++)
-        if (!info->attrs[i].is_number && info->attrs[i].n_values >= VARIETY_MIN &&
-            info->attrs[i].n_values <= VARIETY_MAX)
-            best = i;
+    if (best == UINT32_MAX)
+        best = most_various(info, true);
+    if (best == UINT32_MAX)
+        best = most_various(info, false);
     if (best == UINT32_MAX || info->attrs[best].is_number)
         return;
     t->attrs[t->n_attrs++] = best;

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-static const double plain_C[] = { 0.001, 0.01 };
-static const double balanced_C[] = { 0.0001, 0.001 };
+static const double plain_C[] = { 0.001 };
+static const double balanced_C[] = { 0.0001 };
 
 static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
 {

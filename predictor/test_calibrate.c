@@ -38,7 +38,7 @@ static void test_platt(void **unused)
     c = fitted(RS_PLATT, rows.weight);
     check(c.a, 1.3772480474143685, "weighted a");
     check(c.b, -1.6553011165428859, "weighted b");
-    check(rs_calibrate(&c, 0.7), sigmoid(1.3772480474143685 * 0.7 - 1.6553011165428859), "risk");
+    check(rs_calibrate(&c, 0.7), rs_sigmoid(1.3772480474143685 * 0.7 - 1.6553011165428859), "risk");
 }
 
 /* want: tests/sklearn_figures.py */
