@@ -53,9 +53,9 @@ static void test_beta(void **unused)
     check(c.a, 1.3421348493486327, "weighted a");
     check(c.b, 1.4121380906211389, "weighted b");
     check(c.c, -1.7130914491917966, "weighted c");
-    /* C20 with s = sigmoid(0.7), written out */
+    /* C20 with s = rs_sigmoid(0.7), written out */
     double s = 0.66818777216816616;
-    check(rs_calibrate(&c, 0.7), sigmoid(c.a * log(s) - c.b * log(1 - s) + c.c), "risk");
+    check(rs_calibrate(&c, 0.7), rs_sigmoid(c.a * log(s) - c.b * log(1 - s) + c.c), "risk");
 }
 
 static void check_knots(const struct rs_calibrator *c, size_t n, const double *z, const double *p)
