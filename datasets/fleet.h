@@ -33,7 +33,8 @@ struct rs_failure {
 };
 
 /* Something known of an entity besides its samples: a failure ("failure", and "failure/KIND" where it has a kind), a
- * return to service ("repair"), the start of a maintenance ("maintenance/KIND"), a row of /events ("event/KIND"). */
+ * return to service ("repair"), the start of a maintenance ("maintenance/KIND"), a row of /events ("event/KIND"); where
+ * the file has both failures and events, each of them is "any", too. */
 struct rs_fleet_event {
     int64_t time;
     uint32_t kind; /* index into rs_fleet_info.events */

@@ -118,7 +118,7 @@ struct rs_program {
     struct rs_cohort *cohorts;
     uint32_t n_cohorts; /* at least 1 once finished */
     /* Kinds of events: "failure" (any), "failure/KIND", "repair" (return to service), "maintenance/KIND",
-     * "event/KIND"; no name twice. */
+     * "event/KIND", "any" (every failure and event); no name twice. */
     char **events;
     uint32_t n_events;
     struct rs_step *steps;
