@@ -393,8 +393,7 @@ static enum rs_status read_failures(rs_fleet *f, struct rs_fleet_side *s, uint64
     while ((st = next_row(f, &s->failure_rows, entity, f->failures.n, "a failure", &r, err)) == RS_CONTINUE) {
         struct rs_failure x = { .entity = entity, .time = r.time, .back = r.until, .kind = r.kind };
         bool is_put = push_failure(s, &x) && push_event(s, r.time, f->any_event) &&
-                      push_event(s, r.time, f->failure_event) &&
-                      push_event(s, r.time, event_of(&f->failures, r.kind));
+                      push_event(s, r.time, f->failure_event) && push_event(s, r.time, event_of(&f->failures, r.kind));
         if (is_put && r.until != RS_TIME_NONE)
             is_put = push_event(s, r.until, f->repair_event);
         if (!is_put)

@@ -68,8 +68,8 @@ static enum rs_status scan_events(uint64_t first, char *out, size_t size, struct
 }
 
 #define OF_B                                                                                                           \
-    "[b] 50 event/error1 120 maintenance/disk 320 failure 320 failure/dimm 340 repair 340 maintenance/firmware 350 "   \
-    "event/error2 800 failure 500-550c 600--1"
+    "[b] 50 event/error1 50 any 120 maintenance/disk 320 failure 320 failure/dimm 320 any 340 repair 340 "             \
+    "maintenance/firmware 350 event/error2 350 any 800 failure 800 any 500-550c 600--1"
 
 static void test_merged(void **state)
 {
@@ -79,13 +79,13 @@ static void test_merged(void **state)
     RS_AUTO(rs_fleet) *f = NULL;
     build();
     assert_int_equal(scan_events(0, got, sizeof got, &err), RS_OK);
-    assert_string_equal(got, "[a] 700 maintenance/firmware" OF_B "[c] 10 event/error1");
+    assert_string_equal(got, "[a] 700 maintenance/firmware" OF_B "[c] 10 event/error1 10 any");
     assert_int_equal(scan_events(1, got, sizeof got, &err), RS_OK);
-    assert_string_equal(got, OF_B "[c] 10 event/error1");
+    assert_string_equal(got, OF_B "[c] 10 event/error1 10 any");
     assert_int_equal(rs_fleet_open(path, &f, &err), RS_OK);
     assert_int_equal(rs_fleet_info(f)->n_event_rows, 3);
     assert_int_equal(rs_fleet_info(f)->n_mitigations, 2);
-    assert_int_equal(rs_fleet_info(f)->n_events, 7);
+    assert_int_equal(rs_fleet_info(f)->n_events, 8);
     assert_true(rs_fleet_info(f)->control_share == 0.125);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A model as one freestanding C file: numbers in tables and the arithmetic of models/score_kernel.h in plain C, in the
- * same order, so that it gives the same bits as long as the compiler does not fuse products and sums. */
+/* A model as one freestanding C file: numbers in tables and the arithmetic of models/score_kernel.inc in plain C, in
+ * the same order, so that a linear model gives the same bits as long as the compiler does not fuse products and sums. A
+ * radial machine sums differences instead of fused products (M8), and agrees to single precision. */
 #include <ctype.h>
 
 #include "predictor/export_private.h"
@@ -43,8 +44,9 @@ static void put_head(const struct c_writer *w)
                   " *     double %s_risk(const float *x, unsigned cohort);\n *\n"
                   " * x has the %u features below, finite. cohort is the number of the entity's deepest cohort%s.\n"
                   " * Freestanding C99: no allocation, no global state; any thread may call. Compiled without fused\n"
-                  " * multiply-add (-ffp-contract=off), it gives the bits of `reseat score`.\n *\n",
-                  w->name, p->n_steps, w->m->n_deltas ? "; 0 is all" : "; this model does not use it");
+                  " * multiply-add (-ffp-contract=off), it gives the risk of `reseat score`%s.\n *\n",
+                  w->name, p->n_steps, w->m->n_deltas ? "; 0 is all" : "; this model does not use it",
+                  w->m->rbf.n_sv ? " within 1e-5" : " to the last bit");
     for (uint32_t j = 0; j < p->n_steps; j++) {
         char name[EXPORT_NAME_MAX];
         rs_buf_printf(w->out, " * x[%u]  ", j);
@@ -216,21 +218,22 @@ static void put_rbf(const struct c_writer *w)
 
 static const char sigmoid_code[] =
     "\nstatic double %s_sigmoid(double t)\n{\n" /* 1 / (1 + e^-t), e^x as in math.md M7 */
-    "    static const double terms[] = {\n"
-    "        0x1.1eed8eff8d898p-29, 0x1.ae64567f544e4p-26, 0x1.27e4fb7789f5cp-22, 0x1.71de3a556c734p-19,\n"
-    "        0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-13, 0x1.6c16c16c16c17p-10, 0x1.1111111111111p-7,\n"
-    "        0x1.5555555555555p-5, 0x1.5555555555555p-3, 0x1.0000000000000p-1,\n    };\n"
     "    union {\n        double value;\n        uint64_t bits;\n    } shifted, power;\n"
-    "    double x = -t, k, r, q = 0x1.6124613a86d09p-33;\n"
-    "    unsigned i;\n\n"
+    "    double x = -t, k, r, r2, r4, a0, a1, a2, a3, a4, a5, tail;\n\n"
     "    x = x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x;\n"
     "    shifted.value = x * 0x1.71547652b82fep0 + 0x1.8p52;\n"
     "    k = shifted.value - 0x1.8p52;\n"
     "    r = (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33;\n"
-    "    for (i = 0; i < sizeof terms / sizeof *terms; i++)\n"
-    "        q = q * r + terms[i];\n"
+    "    r2 = r * r;\n    r4 = r2 * r2;\n"
+    "    a0 = 0x1.0000000000000p-1 + 0x1.5555555555555p-3 * r;\n"
+    "    a1 = 0x1.5555555555555p-5 + 0x1.1111111111111p-7 * r;\n"
+    "    a2 = 0x1.6c16c16c16c17p-10 + 0x1.a01a01a01a01ap-13 * r;\n"
+    "    a3 = 0x1.a01a01a01a01ap-16 + 0x1.71de3a556c734p-19 * r;\n"
+    "    a4 = 0x1.27e4fb7789f5cp-22 + 0x1.ae64567f544e4p-26 * r;\n"
+    "    a5 = 0x1.1eed8eff8d898p-29 + 0x1.6124613a86d09p-33 * r;\n"
+    "    tail = r2 * (((a0 + a1 * r2) + (a2 + a3 * r2) * r4) + (a4 + a5 * r2) * (r4 * r4));\n"
     "    power.bits = (shifted.bits + 1023u) << 52;\n"
-    "    return 1 / (1 + (1 + (r + r * r * q)) * power.value);\n}\n";
+    "    return 1 / (1 + (1 + (r + tail)) * power.value);\n}\n";
 
 static void put_isotonic(const struct c_writer *w)
 {

@@ -164,7 +164,9 @@ static void check_c(struct rs_model *m)
     for (uint32_t i = 0; i < 200; i++) {
         float x[D];
         fill_row(x);
-        assert_true(risk(x, i % m->program.n_cohorts) == rs_model_risk(m, i % m->program.n_cohorts, x));
+        double want = rs_model_risk(m, i % m->program.n_cohorts, x), got = risk(x, i % m->program.n_cohorts);
+        /* kernels in single precision, here by differences, there by products: math.md M8 */
+        assert_true(m->rbf.n_sv ? fabs(got - want) < 1e-5 : got == want);
     }
     dlclose(so);
     snprintf(command, sizeof command, "rm -rf %s", folder);
@@ -216,7 +218,7 @@ static void check_round(struct rs_model *m, enum rs_export_format out, enum rs_t
         float x[D];
         fill_row(x);
         double want = rs_model_risk(m, 0, x);
-        assert_true(fabs(rs_model_risk(back, 0, x) - want) < 1e-12);
+        assert_true(fabs(rs_model_risk(back, 0, x) - want) < (m->rbf.n_sv ? 1e-6 : 1e-12));
     }
     rs_model_free(m);
 }
