@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* reseat export: samples of a fleet file as newline-delimited JSON, the form in which POST /v1/telemetry takes them. A
- * model is handed over to reseat-export-model, which knows what is in it. */
+/* reseat export: samples and events of a fleet file as newline-delimited JSON, the form in which POST /v1/telemetry
+ * takes them. A model is handed over to reseat-export-model, which knows what is in it. */
 #include "datasets/commands.h"
 
 #include <inttypes.h>
@@ -37,6 +37,7 @@ struct exporter {
     char **signal_names; /* with quotes, as JSON */
     char *head, *about;  /* of the entity at hand: before the time, and attributes with parent */
     uint64_t n_seen;     /* rows of the entity at hand */
+    size_t next_event;   /* of the entity at hand */
     int64_t parent;      /* whose id was last looked up; siblings mostly follow each other */
     char *parent_id;
     int64_t shift_s;
@@ -168,6 +169,7 @@ static enum rs_status describe(struct exporter *x, const struct rs_fleet_block *
     x->head = (char *)rs_take(head.data);
     x->about = (char *)rs_take(about.data);
     x->n_seen = 0;
+    x->next_event = 0;
     return RS_OK;
 }
 
@@ -214,17 +216,61 @@ static enum rs_status keep_line(struct exporter *x, int64_t time, char *tail, st
     return RS_OK;
 }
 
+static enum rs_status put_line(struct exporter *x, int64_t time, const struct rs_buf *tail, struct rs_error *err)
+{
+    if (tail->failed)
+        return no_memory(err);
+    if (x->host == NO_ENTITY)
+        return print_line(x, time, x->head, (const char *)tail->data, err);
+    char *copy = strdup((const char *)tail->data);
+    return copy ? keep_line(x, time, copy, err) : no_memory(err);
+}
+
+static bool is_named_failure(const char *name)
+{
+    return strncmp(name, "failure/", strlen("failure/")) == 0;
+}
+
+/* A named failure stands twice among the events, as "failure" too; the daemon makes both of one row. */
+static bool is_told_by_name(const struct exporter *x, const struct rs_fleet_block *b, size_t event)
+{
+    const struct rs_fleet_event *e = &b->events[event];
+    if (!rs_streq(x->info->events[e->kind], "failure"))
+        return false;
+    for (size_t i = event; i-- > 0 && b->events[i].time == e->time;)
+        if (is_named_failure(x->info->events[b->events[i].kind]))
+            return true;
+    for (size_t i = event + 1; i < b->n_events && b->events[i].time == e->time; i++)
+        if (is_named_failure(x->info->events[b->events[i].kind]))
+            return true;
+    return false;
+}
+
+/* Events up to a sample go before it, as predictor/scan.c takes them. */
+static enum rs_status use_events(struct exporter *x, const struct rs_fleet_block *b, int64_t time, struct rs_buf *tail,
+                                 struct rs_error *err)
+{
+    enum rs_status st = RS_OK;
+    for (; st == RS_OK && x->next_event < b->n_events && b->events[x->next_event].time <= time; x->next_event++) {
+        const struct rs_fleet_event *e = &b->events[x->next_event];
+        if (is_told_by_name(x, b, x->next_event))
+            continue;
+        tail->len = 0;
+        rs_buf_printf(tail, "\",\"event\":");
+        st = put_quoted(tail, x->info->events[e->kind], err);
+        rs_buf_printf(tail, ",%s}\n", x->about);
+        if (st == RS_OK)
+            st = put_line(x, e->time, tail, err);
+    }
+    return st;
+}
+
 static enum rs_status use_row(struct exporter *x, const struct rs_fleet_block *b, size_t i, struct rs_buf *tail,
                               struct rs_error *err)
 {
     tail->len = 0;
     put_signals(x, b->values + i * x->info->n_signals, tail);
-    if (tail->failed)
-        return no_memory(err);
-    if (x->host == NO_ENTITY)
-        return print_line(x, b->time[i], x->head, (const char *)tail->data, err);
-    char *copy = strdup((const char *)tail->data);
-    return copy ? keep_line(x, b->time[i], copy, err) : no_memory(err);
+    return put_line(x, b->time[i], tail, err);
 }
 
 static enum rs_status use_block(struct exporter *x, const struct rs_fleet_block *b, struct rs_buf *tail,
@@ -235,9 +281,11 @@ static enum rs_status use_block(struct exporter *x, const struct rs_fleet_block 
         return RS_OK;
     enum rs_status st = b->is_first ? describe(x, b, err) : RS_OK;
     uint64_t skip = b->n_entity_rows > x->opt->last ? b->n_entity_rows - x->opt->last : 0;
-    for (size_t i = 0; i < b->n && st == RS_OK; i++)
-        if (x->n_seen++ >= skip)
+    for (size_t i = 0; i < b->n && st == RS_OK; i++) {
+        st = use_events(x, b, b->time[i], tail, err);
+        if (st == RS_OK && x->n_seen++ >= skip)
             st = use_row(x, b, i, tail, err);
+    }
     return st;
 }
 

@@ -328,8 +328,9 @@ static json_t *push_json(const struct rs_push_report *r)
         json_array_append_new(list, json_pack("{s:I, s:s, s:s}", "line", (json_int_t)x->line, "code",
                                               rs_status_word(x->error.status), "message", x->error.msg));
     }
-    return json_pack("{s:I, s:I, s:I, s:o}", "accepted", (json_int_t)r->rows.accepted, "rejected",
-                     (json_int_t)r->rows.rejected, "unknown_signals", (json_int_t)r->unknown_signals, "errors", list);
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)r->rows.accepted, "rejected",
+                     (json_int_t)r->rows.rejected, "unknown_signals", (json_int_t)r->unknown_signals, "ignored_events",
+                     (json_int_t)r->ignored_events, "errors", list);
 }
 
 static enum rs_status telemetry(struct call *c, json_t **out, struct rs_error *err)
@@ -343,6 +344,7 @@ static enum rs_status telemetry(struct call *c, json_t **out, struct rs_error *e
         rs_metrics_count(m, RS_METRIC_samples, "accepted", r->rows.accepted);
         rs_metrics_count(m, RS_METRIC_samples, "rejected", r->rows.rejected);
         rs_metrics_count(m, RS_METRIC_unknown_signals, NULL, r->unknown_signals);
+        rs_metrics_count(m, RS_METRIC_ignored_events, NULL, r->ignored_events);
         *out = push_json(r);
         if (r->rows.accepted == 0 && r->rows.n_errors)
             c->out->status = rs_status_http(r->rows.errors[0].error.status);

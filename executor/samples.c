@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "models/feature.h"
 
 #define TIME_LIMIT_S 253402300800.0 /* year 10000: nothing that a clock says */
 
@@ -71,7 +72,7 @@ static enum rs_status check_attributes(json_t *attributes, struct rs_error *err)
 
 static enum rs_status check_fields(json_t *row, struct rs_error *err)
 {
-    static const char *const known[] = { "entity", "time", "signals", "attributes", "parent" };
+    static const char *const known[] = { "entity", "time", "signals", "event", "attributes", "parent" };
     const char *name;
     json_t *v;
     json_object_foreach(row, name, v)
@@ -80,9 +81,37 @@ static enum rs_status check_fields(json_t *row, struct rs_error *err)
         while (i < RS_LEN(known) && !rs_streq(known[i], name))
             i++;
         if (i == RS_LEN(known))
-            return rs_error_set(err, RS_EINVAL, "%s: no such field; entity, time, signals, attributes, parent are",
-                                name);
+            return rs_error_set(err, RS_EINVAL,
+                                "%s: no such field; entity, time, signals, event, attributes, parent are", name);
     }
+    return RS_OK;
+}
+
+static bool is_event_name(const char *name)
+{
+    static const char *const groups[] = { "failure/", "maintenance/", "event/" };
+    if (!rs_name_is_sound(name, RS_NAME_MAX))
+        return false;
+    for (size_t i = 0; i < RS_LEN(groups); i++)
+        if (strncmp(name, groups[i], strlen(groups[i])) == 0)
+            return name[strlen(groups[i])] != 0;
+    return rs_streq(name, "failure") || rs_streq(name, "repair");
+}
+
+/* What the row tells: readings or an event, one of the two. */
+static enum rs_status read_news(const json_t *row, struct rs_sample *out, struct rs_error *err)
+{
+    const json_t *event = json_object_get(row, "event");
+    out->signals = json_object_get(row, "signals");
+    out->event = NULL;
+    if (!event)
+        return check_signals(out->signals, err);
+    if (out->signals)
+        return rs_error_set(err, RS_EINVAL, "event: a row has signals or an event, not both");
+    if (!json_is_string(event) || !is_event_name(json_string_value(event)))
+        return rs_error_set(err, RS_EINVAL,
+                            "event: failure, failure/KIND, repair, maintenance/KIND or event/KIND is wanted");
+    out->event = json_string_value(event);
     return RS_OK;
 }
 
@@ -99,9 +128,8 @@ static enum rs_status read_sample(json_t *row, struct rs_sample *out, struct rs_
         st = read_id(row, "parent", &out->parent, err);
     if (st == RS_OK)
         st = read_time(json_object_get(row, "time"), &out->time, err);
-    out->signals = json_object_get(row, "signals");
     if (st == RS_OK)
-        st = check_signals(out->signals, err);
+        st = read_news(row, out, err);
     out->attributes = json_object_get(row, "attributes");
     if (json_is_null(out->attributes))
         out->attributes = NULL;

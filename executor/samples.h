@@ -2,9 +2,12 @@
 /* Telemetry bodies: newline-delimited JSON, one sample a line, or one JSON array of samples.
  *
  *     {"entity": "disk-7", "time": "2024-03-01T10:00:00Z", "signals": {"smart_5_raw": 3, "temp_c": null}}
- * Also "parent" (id of the component's host) and "attributes" ({"model": "X", "age": 3.5}). time is ISO 8601 or a
- * number of seconds since 1970. A reading is a number that a float32 can hold, or null where missing; nothing else is
- * taken for one. A row is checked whole before anyone sees it. No state, no clock: any thread may call. */
+ *     {"entity": "disk-7", "time": 1709290000, "event": "failure/media"}
+ * A row has signals or an event: "failure", "failure/KIND", "repair", "maintenance/KIND" or "event/KIND", as in
+ * models/feature.h. Also "parent" (id of the component's host) and "attributes" ({"model": "X", "age": 3.5}). time is
+ * ISO 8601 or a number of seconds since 1970. A reading is a number that a float32 can hold, or null where missing;
+ * nothing else is taken for one. A row is checked whole before anyone sees it. No state, no clock: any thread may call.
+ */
 #ifndef RS_EXECUTOR_SAMPLES_H
 #define RS_EXECUTOR_SAMPLES_H
 
@@ -20,7 +23,8 @@ struct rs_sample { /* borrowed, and checked: every value of signals is a number 
     const char *entity;
     const char *parent; /* NULL where absent */
     int64_t time;
-    json_t *signals;    /* object */
+    const char *event;  /* NULL: a row of signals */
+    json_t *signals;    /* object; NULL: an event */
     json_t *attributes; /* object, or NULL */
 };
 

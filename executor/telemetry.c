@@ -504,14 +504,57 @@ static enum rs_status push_state(rs_telemetry *t, struct entity *e, int64_t time
     return RS_OK;
 }
 
+/* Takes the event into a state where the program knows its kind. */
+static enum rs_status feed_event(const struct rs_program *p, void *state, const char *name, int64_t time,
+                                 bool *io_is_known)
+{
+    for (uint32_t i = 0; i < p->n_events; i++) {
+        if (!rs_streq(p->events[i], name))
+            continue;
+        *io_is_known = true;
+        return rs_state_event(p, state, i, time);
+    }
+    return RS_OK;
+}
+
+/* A named failure is two events; they go into a copy of the state, so that a refusal leaves no half. */
+static enum rs_status push_event(rs_telemetry *t, struct entity *e, const char *name, int64_t time,
+                                 struct rs_error *err)
+{
+    const struct rs_program *p = &t->model->program;
+    bool is_known = false;
+    rs_autofree void *next = rs_alloc(1, rs_program_state_size(p));
+    if (!next)
+        return out_of_memory(err);
+    if (e->state)
+        memcpy(next, e->state, rs_program_state_size(p));
+    else
+        rs_state_init(p, next);
+    enum rs_status st = feed_event(p, next, name, time, &is_known);
+    if (st == RS_OK && strncmp(name, "failure/", strlen("failure/")) == 0)
+        st = feed_event(p, next, "failure", time, &is_known);
+    if (st < 0) {
+        char at[RS_TIME_MAX];
+        return rs_error_set(err, st, "entity %s: event %s of %s: a later one of its kind is known already", e->id, name,
+                            rs_time_format(time, at));
+    }
+    t->ignored_events += !is_known;
+    if (!is_known)
+        return RS_OK;
+    free(e->state);
+    e->state = rs_take(next);
+    e->is_scored = false;
+    return RS_OK;
+}
+
 /* Under the lock. Whatever fails leaves the entity as it was. */
 static enum rs_status take_sample(rs_telemetry *t, const struct rs_sample *s, struct rs_error *err)
 {
     char a[RS_TIME_MAX], b[RS_TIME_MAX];
     int64_t now = rs_clock_wall_s(t->clock);
     if ((double)s->time > (double)now + t->max_skew_s)
-        return rs_error_set(err, RS_EFUTURE, "entity %s: a sample of %s, and it is %s here", s->entity,
-                            rs_time_format(s->time, a), rs_time_format(now, b));
+        return rs_error_set(err, RS_EFUTURE, "entity %s: %s of %s, and it is %s here", s->entity,
+                            s->event ? "an event" : "a sample", rs_time_format(s->time, a), rs_time_format(now, b));
     struct entity *e = rs_telemetry_find(t, s->entity);
     bool was_registered = e && e->is_registered;
     enum rs_status st = known_entity(t, s->entity, s->parent, &e, err);
@@ -524,8 +567,12 @@ static enum rs_status take_sample(rs_telemetry *t, const struct rs_sample *s, st
         st = merge_attrs(e, s->attributes, &merged, err);
     if (st < 0)
         return st;
-    fill_values(t, s->signals);
-    st = push_state(t, e, s->time, err);
+    if (s->event) {
+        st = push_event(t, e, s->event, s->time, err);
+    } else {
+        fill_values(t, s->signals);
+        st = push_state(t, e, s->time, err);
+    }
     if (st == RS_OK && merged) {
         SWAP(e->pushed_attrs, merged);
         old->has_new_attrs = true;
@@ -600,7 +647,7 @@ enum rs_status rs_telemetry_push(rs_telemetry *t, const char *body, size_t len, 
 {
     *out = (struct rs_push_report){ 0 };
     pthread_mutex_lock(&t->push_lock);
-    t->unknown_signals = 0;
+    t->unknown_signals = t->ignored_events = 0;
     enum rs_status st = RS_OK;
     if (!t->model)
         st = rs_error_set(err, RS_ENODATA, "no model is loaded, so samples cannot be taken in");
@@ -609,6 +656,7 @@ enum rs_status rs_telemetry_push(rs_telemetry *t, const char *body, size_t len, 
     if (st == RS_OK)
         st = save_touched(t, err);
     out->unknown_signals = t->unknown_signals;
+    out->ignored_events = t->ignored_events;
     pthread_mutex_lock(&t->lock);
     if (st < 0)
         put_back(t);

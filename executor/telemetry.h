@@ -37,10 +37,12 @@ enum rs_status rs_telemetry_restore(rs_telemetry *t, struct rs_error *err);
 struct rs_push_report {
     struct rs_sample_report rows;
     uint64_t unknown_signals; /* readings of signals that the model does not know: ignored */
+    uint64_t ignored_events;  /* events of kinds that the model does not know: accepted, without effect */
 };
-/* Takes in a body of samples (executor/samples.h) and saves what changed in one transaction. Rows are refused with
- * RS_EUNKNOWN_HOST, RS_EFUTURE, RS_ESTALE and the codes of samples.h. RS_ENODATA without a model. Where saving fails
- * nothing of the body is taken. */
+/* Takes in a body of samples and events (executor/samples.h) and saves what changed in one transaction. Rows are
+ * refused with RS_EUNKNOWN_HOST, RS_EFUTURE, RS_ESTALE (a sample not after the newest, an event before the newest of
+ * its kind) and the codes of samples.h. "failure/KIND" counts as "failure" too. RS_ENODATA without a model. Where
+ * saving fails nothing of the body is taken. */
 enum rs_status rs_telemetry_push(rs_telemetry *t, const char *body, size_t len, struct rs_push_report *out,
                                  struct rs_error *err);
 

@@ -53,7 +53,7 @@ struct rs_telemetry {
 
     struct touched *touched; /* of the push under way */
     size_t n_touched, cap_touched;
-    uint64_t unknown_signals;
+    uint64_t unknown_signals, ignored_events;
 };
 
 /* The entity of that id, known or not; NULL where there is none. Under the lock. */

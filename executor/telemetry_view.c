@@ -203,7 +203,7 @@ static enum rs_status explain(rs_telemetry *t, const char *id, size_t n_top, str
         return st;
     if (!t->model)
         return rs_error_set(err, RS_ENODATA, "no model is loaded");
-    if (!e->state)
+    if (newest(t, e) == RS_TIME_NONE)
         return rs_error_set(err, RS_ENODATA, "%s: no sample so far", id);
     struct rs_explanation x = { 0 };
     rs_state_features(&t->model->program, e->state, e->attrs, t->x);
