@@ -231,10 +231,12 @@ static bool is_named_failure(const char *name)
     return strncmp(name, "failure/", strlen("failure/")) == 0;
 }
 
-/* A named failure stands twice among the events, as "failure" too; the daemon makes both of one row. */
+/* A named failure is "failure" too, and many events are "any"; the daemon makes all of one row. */
 static bool is_told_by_name(const struct exporter *x, const struct rs_fleet_block *b, size_t event)
 {
     const struct rs_fleet_event *e = &b->events[event];
+    if (rs_streq(x->info->events[e->kind], "any"))
+        return true;
     if (!rs_streq(x->info->events[e->kind], "failure"))
         return false;
     for (size_t i = event; i-- > 0 && b->events[i].time == e->time;)

@@ -517,7 +517,25 @@ static enum rs_status feed_event(const struct rs_program *p, void *state, const 
     return RS_OK;
 }
 
-/* A named failure is two events; they go into a copy of the state, so that a refusal leaves no half. */
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The event, and what it counts as too, as datasets/fleet_side.c does offline. */
+static enum rs_status feed_all(const struct rs_program *p, void *state, const char *name, int64_t time,
+                               bool *io_is_known)
+{
+    bool is_named = has_prefix(name, "failure/");
+    enum rs_status st = feed_event(p, state, name, time, io_is_known);
+    if (st == RS_OK && is_named)
+        st = feed_event(p, state, "failure", time, io_is_known);
+    if (st == RS_OK && (is_named || rs_streq(name, "failure") || has_prefix(name, "event/")))
+        st = feed_event(p, state, "any", time, io_is_known);
+    return st;
+}
+
+/* One row may be several events; they go into a copy of the state, so that a refusal leaves no half. */
 static enum rs_status push_event(rs_telemetry *t, struct entity *e, const char *name, int64_t time,
                                  struct rs_error *err)
 {
@@ -530,9 +548,7 @@ static enum rs_status push_event(rs_telemetry *t, struct entity *e, const char *
         memcpy(next, e->state, rs_program_state_size(p));
     else
         rs_state_init(p, next);
-    enum rs_status st = feed_event(p, next, name, time, &is_known);
-    if (st == RS_OK && strncmp(name, "failure/", strlen("failure/")) == 0)
-        st = feed_event(p, next, "failure", time, &is_known);
+    enum rs_status st = feed_all(p, next, name, time, &is_known);
     if (st < 0) {
         char at[RS_TIME_MAX];
         return rs_error_set(err, st, "entity %s: event %s of %s: a later one of its kind is known already", e->id, name,

@@ -41,7 +41,8 @@ struct rs_push_report {
 };
 /* Takes in a body of samples and events (executor/samples.h) and saves what changed in one transaction. Rows are
  * refused with RS_EUNKNOWN_HOST, RS_EFUTURE, RS_ESTALE (a sample not after the newest, an event before the newest of
- * its kind) and the codes of samples.h. "failure/KIND" counts as "failure" too. RS_ENODATA without a model. Where
+ * its kind) and the codes of samples.h. "failure/KIND" counts as "failure" too, and
+ * each failure and "event/KIND" as "any". RS_ENODATA without a model. Where
  * saving fails nothing of the body is taken. */
 enum rs_status rs_telemetry_push(rs_telemetry *t, const char *body, size_t len, struct rs_push_report *out,
                                  struct rs_error *err);

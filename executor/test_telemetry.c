@@ -221,6 +221,72 @@ static void test_unknown_signals_are_counted(void **state)
     assert_int_equal(r.unknown_signals, 2);
 }
 
+/* The feature is the number of failures in the window of the newest sample and the 3 days before it. */
+static struct rs_model *event_model(void)
+{
+    static const char *const events[] = { "failure", "failure/disk", "any" };
+    struct rs_model *m = small_model(1);
+    struct rs_program *p = &m->program;
+    struct rs_error err = RS_ERROR_INIT;
+    p->events = rs_alloc(RS_LEN(events), sizeof *p->events);
+    for (p->n_events = 0; p->n_events < RS_LEN(events); p->n_events++)
+        p->events[p->n_events] = strdup(events[p->n_events]);
+    for (uint32_t i = 0; i < 2; i++)
+        p->steps[i] = (struct rs_step){ .op = i ? RS_STEP_SINCE_EVENT : RS_STEP_EVENTS };
+    if (rs_program_finish(p, &err) < 0 || rs_model_prepare(m, &err) < 0)
+        fail_msg("%s", err.msg);
+    return m;
+}
+
+static struct rs_push_report push_event_row(struct world *w, const char *entity, int64_t time, const char *event)
+{
+    return push(w, "{\"entity\":\"%s\",\"time\":%lld,\"event\":\"%s\"}", entity, (long long)time, event);
+}
+
+static void test_events(void **state)
+{
+    static const struct {
+        const char *entity, *event, *message;
+        int64_t time;
+        enum rs_status want;
+    } refused[] = {
+        { "nowhere", "failure", "entity nowhere: not in the configuration", NOW, RS_EUNKNOWN_HOST },
+        { "a", "failure", "entity a: an event of", NOW + 61, RS_EFUTURE },
+        { "a", "failure/cpu", "a later one of its kind is known already", NOW - 200, RS_ESTALE },
+        { "a", "explosion", "event/KIND is wanted", NOW, RS_EINVAL },
+        { "a", "failure/", "event/KIND is wanted", NOW, RS_EINVAL },
+    };
+    struct world *w = *state;
+    assert_int_equal(rs_telemetry_set_model(w->t, event_model(), NULL), RS_OK);
+    struct rs_push_report r = push_event_row(w, "a", NOW - 100, "failure/disk");
+    assert_int_equal(r.rows.accepted, 1);
+    assert_int_equal(r.ignored_events, 0);
+    assert_true(isnan(view_of(w, "a").own_risk)); /* an event alone is no sample */
+    struct rs_explanation x;
+    struct rs_error err = RS_ERROR_INIT;
+    assert_int_equal(rs_telemetry_explain(w->t, "a", 2, &x, &err), RS_ENODATA);
+    assert_non_null(strstr(err.msg, "a: no sample so far"));
+    for (size_t i = 0; i < RS_LEN(refused); i++) {
+        r = push_event_row(w, refused[i].entity, refused[i].time, refused[i].event);
+        assert_int_equal(r.rows.accepted, 0);
+        assert_int_equal(r.rows.errors[0].error.status, refused[i].want);
+        assert_non_null(strstr(r.rows.errors[0].error.msg, refused[i].message));
+    }
+    assert_int_equal(push_event_row(w, "a", NOW, "maintenance/disk").ignored_events, 1);
+    push_one(w, "a", NOW, 7);
+    assert_float_equal(view_of(w, "a").own_risk, by_hand(1), 1e-15); /* one failure, by either name */
+    double before = view_of(w, "a").own_risk;
+    rs_telemetry_free(w->t);
+    assert_int_equal(rs_telemetry_new(w->journal, &hand, &w->t, NULL), RS_OK);
+    configure(w, two_hosts);
+    assert_int_equal(rs_telemetry_set_model(w->t, event_model(), NULL), RS_OK);
+    assert_int_equal(rs_telemetry_restore(w->t, NULL), RS_OK);
+    assert_true(view_of(w, "a").own_risk == before); /* the event was saved with the state */
+    push_event_row(w, "a", NOW + 1, "failure");
+    push_one(w, "a", NOW + 2, 7);
+    assert_float_equal(view_of(w, "a").own_risk, by_hand(2), 1e-15);
+}
+
 static void test_registering(void **state)
 {
     struct world *w = *state;
@@ -344,6 +410,7 @@ int main(void)
         TEST(test_stale_is_unknown),
         TEST(test_refused_rows),
         TEST(test_unknown_signals_are_counted),
+        TEST(test_events),
         TEST(test_registering),
         TEST(test_restart),
         TEST(test_other_features_start_anew),
