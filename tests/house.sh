@@ -50,7 +50,7 @@ for word in $(grep -oE '^RS_ERROR\([^"]*"[a-z-]+"' common/error.def | grep -oE '
 done
 
 # Each header compiles alone, in C and in C++.
-flags=$(pkg-config --cflags hdf5 jansson libxml-2.0 2>/dev/null || true)
+flags=$(pkg-config --cflags hdf5-serial jansson libxml-2.0 2>/dev/null || true)
 for header in $(git ls-files '*.h'); do
     for lang in c c++; do
         # shellcheck disable=SC2086
