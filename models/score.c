@@ -41,6 +41,9 @@ static inline void prefetch_rows(const float *x, size_t d)
         __builtin_prefetch(ahead + at);
 }
 
+/* Only the order in which a row alone meets the two halves of the support vectors; no bit of its score. */
+static _Thread_local bool second_half_first;
+
 /* Types of score_kernel.inc, of each path. */
 #define F64 KERNEL(f64)
 #define U64 KERNEL(u64)

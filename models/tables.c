@@ -115,6 +115,7 @@ static bool place_vectors(const struct rs_model *m, struct rs_model_tables *t)
 {
     size_t n = m->rbf.n_sv, blocks = (n + SV_LANES - 1) / SV_LANES;
     t->n_sv_blocks = (blocks + SV_BLOCKS - 1) / SV_BLOCKS * SV_BLOCKS;
+    t->n_first = (t->n_sv_blocks / SV_BLOCKS + 1) / 2 * SV_BLOCKS * SV_LANES;
     t->coef = aligned_items(t->n_sv_blocks * SV_LANES, sizeof *t->coef);
     t->sv = aligned_items(t->n_sv_blocks * SV_LANES * t->d, sizeof *t->sv);
     t->half_norm = aligned_items(t->n_sv_blocks * SV_LANES, sizeof *t->half_norm);

@@ -12,8 +12,8 @@
 #define LANES 8
 #define SV_LANES 16 /* support vectors side by side: a block */
 #define SV_PAIR 2   /* blocks whose kernels are added up before they become doubles */
-#define SV_GROUP (SV_PAIR * SV_LANES)
-#define SV_BLOCKS 8        /* blocks come in groups of so many */
+#define SV_BLOCKS 8 /* blocks come in groups of so many: those that a row alone meets at a time */
+#define SV_GROUP (SV_BLOCKS * SV_LANES)
 #define RBF_STEPS_MAX 4096 /* bounds the copy of a row on the stack */
 #define RBF_STRIDE(d) (((d) + SV_LANES - 1) / SV_LANES * SV_LANES)
 #define RBF_NEAR 8.0 /* gamma |x'|^2 of rows whose distances are taken by products: math.md M8 */
@@ -33,8 +33,9 @@ struct rs_model_tables {
     bool is_uniform;   /* no deltas: one bias and one table for all cohorts */
     /* RBF */
     size_t n_sv_blocks;
+    size_t n_first;   /* places of the first half, whose kernels are added up apart */
     float *coef;      /* n_sv_blocks x SV_LANES, 0 behind the last vector */
-    float *sv;        /* n_sv_blocks / SV_PAIR x d x SV_GROUP */
+    float *sv;        /* n_sv_blocks / SV_BLOCKS x d x SV_GROUP */
     float *half_norm; /* n_sv_blocks x SV_LANES: -|s|^2 / 2 */
     float exponent;   /* 2 gamma / ln 2 */
     float far_norm;   /* -|x'|^2 / 2 of the nearest far row */

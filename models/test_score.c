@@ -156,7 +156,7 @@ static void test_paths_agree(void **unused)
         cohort[i] = (uint32_t)(i / 7 % 3);
     for (size_t s = 0; s < RS_LEN(sizes); s++) {
         RS_AUTO_STRUCT(rs_model) *m = make_model(sizes[s], 0);
-        RS_AUTO_STRUCT(rs_model) *rbf = make_model(sizes[s], (uint32_t)s * 9 + 1);
+        RS_AUTO_STRUCT(rs_model) *rbf = make_model(sizes[s], (uint32_t)(s * s) * 9 + 1);
         rs_autofree float *x = make_rows(sizes[s]);
         compare(m, x, NULL);
         compare(rbf, x, NULL);

@@ -23,7 +23,8 @@ enum {
     N = 500000,
     N_ALONE = 20000,
     N_SV = 500,
-    N_RBF = 2048,
+    N_RBF = 8192,
+    N_RBF_ALONE = 2048,
     N_PEER = 64,
     ROUNDS = 25,
     PIECE = 4096,
@@ -155,7 +156,7 @@ static void run_rbf(void)
 }
 static void run_rbf_single(void)
 {
-    for (size_t k = 0; k < N_RBF; k++)
+    for (size_t k = 0; k < N_RBF_ALONE; k++)
         sink += rs_model_risk(rbf, 0, rows + k % WARM * D);
 }
 static void run_peer(void)
@@ -294,7 +295,7 @@ int main(int argc, char **argv)
                           [BATCH] = { "linear, batch", run_linear, N, { 0 } },
                           [ALONE] = { "linear, one by one, one thread", run_single, N_ALONE, { 0 } },
                           [RBF_BATCH] = { "RBF of 500, batch", run_rbf, N_RBF, { 0 } },
-                          [RBF_ALONE] = { "RBF of 500, one by one, one thread", run_rbf_single, N_RBF, { 0 } },
+                          [RBF_ALONE] = { "RBF of 500, one by one, one thread", run_rbf_single, N_RBF_ALONE, { 0 } },
                           [RBF_PEER] = { "peer: libsvm, svm_predict_values", run_peer, N_PEER, { 0 } },
 #ifdef RS_HAVE_LIBLINEAR
                           [LINEAR_PEER] = { "peer: LIBLINEAR, predict_values", run_linear_peer, N_ALONE, { 0 } }
