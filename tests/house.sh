@@ -16,6 +16,7 @@ while read -r header doors; do
         [[ $file =~ ^($doors)$ ]] || complain "$file includes <$header>; the door is $doors"
     done
 done <<'DOORS'
+mpi predictor/comm_mpi\.c
 hdf5 datasets/(h5(_private)?\.[ch]|test_fleet_side\.c)|tests/(damage_fleet|bench_read)\.c
 gsl/ predictor/.*
 libsvm/|svm\.h predictor/.*|tests/bench_score\.c
