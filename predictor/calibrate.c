@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Calibrators with a weight per row: Platt and beta by Newton's method on at most three parameters, isotonic by pooling
- * adjacent violators. See calibrate.h. */
+/* Calibrators with a weight per row: Platt and beta as logistic regressions on what they make of a score, isotonic by
+ * pooling adjacent violators. See calibrate.h. */
 #include <float.h>
 #include <math.h>
 
 #include "predictor/calibrate.h"
-
-#define INPUTS_MAX 2
-#define PARAMS_MAX (INPUTS_MAX + 1)
-#define NEWTON_ITER_MAX 200
+#include "predictor/sigmoid.h"
 
 static double softplus(double z) /* math.md L3: log(1 + e^z), finite for every finite z */
 {
@@ -65,167 +62,44 @@ static double input_value(enum input input, double z)
     return z;
 }
 
-/* Inputs are standardised, so that the Hessian stays well conditioned whatever the scale of z. */
-struct sigmoid_fit {
-    const struct rows *rows;
-    size_t n_inputs;
-    enum input input[INPUTS_MAX];
-    double mean[INPUTS_MAX], scale[INPUTS_MAX];
-    double w[PARAMS_MAX]; /* of the standardised inputs; the last one is the constant */
-};
-
-struct sums {
-    double loss, g[PARAMS_MAX], h[PARAMS_MAX][PARAMS_MAX];
-};
-
-/* False where an input does not vary. */
-static bool standardise(struct sigmoid_fit *f)
+/* The rows that have weight, their inputs made of z. */
+static enum rs_status take_inputs(const struct rows *r, const enum input *input, size_t n_inputs,
+                                  struct rs_sigmoid *out, struct rs_error *err)
 {
-    const struct rows *r = f->rows;
-    for (size_t j = 0; j < f->n_inputs; j++) {
-        double total = 0, sum = 0, squares = 0;
-        for (size_t i = 0; i < r->n; i++) {
-            total += row_weight(r, i);
-            sum += row_weight(r, i) * input_value(f->input[j], r->z[i]);
-        }
-        f->mean[j] = sum / total;
-        for (size_t i = 0; i < r->n; i++) {
-            double d = input_value(f->input[j], r->z[i]) - f->mean[j];
-            squares += row_weight(r, i) * d * d;
-        }
-        f->scale[j] = sqrt(squares / total);
-        if (!(f->scale[j] > 1e-12 * (1 + fabs(f->mean[j]))))
-            return false;
-    }
-    return true;
-}
-
-/* math.md C1: cross entropy against the smoothed targets, its gradient and Hessian */
-static void sum_up(const struct sigmoid_fit *f, const double *w, struct sums *s)
-{
-    const struct rows *r = f->rows;
-    size_t d = f->n_inputs + 1;
-    *s = (struct sums){ 0 };
-    for (size_t i = 0; i < r->n; i++) {
-        double x[PARAMS_MAX] = { 0 }, k = row_weight(r, i), t = r->target[r->y[i]];
+    enum rs_status st = rs_sigmoid_init(out, r->n, n_inputs, err);
+    size_t n = 0;
+    for (size_t i = 0; st == RS_OK && i < r->n; i++) {
+        double k = row_weight(r, i);
         if (k == 0)
             continue;
-        x[f->n_inputs] = 1;
-        double logit = w[f->n_inputs];
-        for (size_t j = 0; j < f->n_inputs; j++) {
-            x[j] = (input_value(f->input[j], r->z[i]) - f->mean[j]) / f->scale[j];
-            logit += w[j] * x[j];
-        }
-        double e = exp(-fabs(logit)), p = (logit >= 0 ? 1 : e) / (1 + e), h = k * p * (1 - p);
-        s->loss += k * (RS_MAX(logit, 0.0) + log1p(e) - t * logit); /* math.md L3, with the exponential at hand */
-        for (size_t a = 0; a < d; a++) {
-            s->g[a] += k * (p - t) * x[a];
-            for (size_t b = 0; b <= a; b++)
-                s->h[a][b] += h * x[a] * x[b];
-        }
+        out->weight[n] = k;
+        out->target[n] = r->target[r->y[i]];
+        for (size_t j = 0; j < n_inputs; j++)
+            out->x[j][n] = input_value(input[j], r->z[i]);
+        n++;
     }
+    return st;
 }
 
-/* Cholesky's factor of h in place, then step = -h^-1 g. False where h is not positive. */
-static bool newton_step(struct sums *s, size_t d, double *step)
+static double base_log_odds(const struct rows *r)
 {
-    for (size_t a = 0; a < d; a++) {
-        s->h[a][a] *= 1 + 1e-14;
-        for (size_t b = 0; b <= a; b++) {
-            double v = s->h[a][b];
-            for (size_t k = 0; k < b; k++)
-                v -= s->h[a][k] * s->h[b][k];
-            if (a == b && !(v > 0))
-                return false;
-            s->h[a][b] = a == b ? sqrt(v) : v / s->h[b][b];
-        }
-    }
-    for (size_t a = 0; a < d; a++) {
-        step[a] = -s->g[a];
-        for (size_t k = 0; k < a; k++)
-            step[a] -= s->h[a][k] * step[k];
-        step[a] /= s->h[a][a];
-    }
-    for (size_t a = d; a-- > 0;) {
-        for (size_t k = a + 1; k < d; k++)
-            step[a] -= s->h[k][a] * step[k];
-        step[a] /= s->h[a][a];
-    }
-    return true;
-}
-
-/* Goes from w along step, halved until the loss falls (Armijo 1966). Returns the share of the step that was taken. */
-static double advance(const struct sigmoid_fit *f, double *w, const double *step, struct sums *s)
-{
-    size_t d = f->n_inputs + 1;
-    double slope = 0, before = s->loss;
-    for (size_t a = 0; a < d; a++)
-        slope += s->g[a] * step[a];
-    for (double t = 1; t > 1e-10; t /= 2) {
-        double next[PARAMS_MAX];
-        for (size_t a = 0; a < d; a++)
-            next[a] = w[a] + t * step[a];
-        sum_up(f, next, s);
-        if (s->loss <= before + 1e-4 * t * slope + 4 * DBL_EPSILON * fabs(before)) {
-            memcpy(w, next, d * sizeof *w);
-            return t;
-        }
-    }
-    return 0;
-}
-
-/* Ends where a step moves no parameter by more than rounding, or no step lowers the loss. */
-static void run_newton(struct sigmoid_fit *f)
-{
-    size_t d = f->n_inputs + 1;
-    struct sums s;
-    memset(f->w, 0, sizeof f->w);
-    f->w[f->n_inputs] = log(f->rows->share / (1 - f->rows->share));
-    sum_up(f, f->w, &s);
-    for (int iter = 0; iter < NEWTON_ITER_MAX; iter++) {
-        double step[PARAMS_MAX], largest = 0;
-        if (!newton_step(&s, d, step))
-            return;
-        for (size_t a = 0; a < d; a++)
-            largest = RS_MAX(largest, fabs(step[a]) / (1 + fabs(f->w[a])));
-        if (largest < 1e-14 || advance(f, f->w, step, &s) == 0)
-            return;
-        if (largest < 1e-9) /* convergence is quadratic: what is left is rounding */
-            return;
-    }
-}
-
-/* Slopes of the raw inputs and the constant. */
-static double unscale(const struct sigmoid_fit *f, double slope[INPUTS_MAX])
-{
-    double constant = f->w[f->n_inputs];
-    for (size_t j = 0; j < f->n_inputs; j++) {
-        slope[j] = f->w[j] / f->scale[j];
-        constant -= slope[j] * f->mean[j];
-    }
-    return constant;
+    return log(r->share / (1 - r->share));
 }
 
 /* One input, its slope not negative; flat where it would be. */
-static void fit_one(const struct rows *r, enum input input, double *slope, double *constant)
+static enum rs_status fit_one(const struct rows *r, enum input input, double *slope, double *constant,
+                              struct rs_error *err)
 {
-    struct sigmoid_fit f = { .rows = r, .n_inputs = 1, .input = { input } };
-    double raw[INPUTS_MAX] = { 0 };
-    *slope = 0;
-    *constant = log(r->share / (1 - r->share));
-    if (!standardise(&f))
-        return;
-    run_newton(&f);
-    double at = unscale(&f, raw);
-    if (!(raw[0] > 0))
-        return;
-    *slope = raw[0];
-    *constant = at;
-}
-
-static void fit_platt(const struct rows *r, struct rs_calibrator *out)
-{
-    fit_one(r, INPUT_Z, &out->a, &out->b);
+    rs_auto_sigmoid f = { 0 };
+    double base = base_log_odds(r), at = base, raw = 0;
+    enum rs_status st = take_inputs(r, &input, 1, &f, err);
+    if (st < 0)
+        return st;
+    if (rs_sigmoid_standardise(&f))
+        rs_sigmoid_fit(&f, base, &raw, &at);
+    *slope = raw > 0 ? raw : 0;
+    *constant = raw > 0 ? at : base;
+    return RS_OK;
 }
 
 static double total_loss(const struct rows *r, const struct rs_calibrator *c)
@@ -240,22 +114,27 @@ static double total_loss(const struct rows *r, const struct rs_calibrator *c)
 }
 
 /* math.md C20: both inputs; where a slope comes out negative, the better of the fits with one of them. */
-static void fit_beta(const struct rows *r, struct rs_calibrator *out)
+static enum rs_status fit_beta(const struct rows *r, struct rs_calibrator *out, struct rs_error *err)
 {
-    struct sigmoid_fit f = { .rows = r, .n_inputs = 2, .input = { INPUT_LOG_S, INPUT_MINUS_LOG_1_S } };
-    double slope[INPUTS_MAX] = { -1, -1 };
-    if (standardise(&f)) {
-        run_newton(&f);
-        out->c = unscale(&f, slope);
-    }
+    static const enum input inputs[] = { INPUT_LOG_S, INPUT_MINUS_LOG_1_S };
+    rs_auto_sigmoid f = { 0 };
+    double slope[RS_SIGMOID_INPUTS] = { -1, -1 };
+    enum rs_status st = take_inputs(r, inputs, RS_LEN(inputs), &f, err);
+    if (st < 0)
+        return st;
+    if (rs_sigmoid_standardise(&f))
+        rs_sigmoid_fit(&f, base_log_odds(r), slope, &out->c);
     out->a = slope[0];
     out->b = slope[1];
     if (slope[0] >= 0 && slope[1] >= 0)
-        return;
+        return RS_OK;
     struct rs_calibrator left = { .kind = RS_BETA }, right = { .kind = RS_BETA };
-    fit_one(r, INPUT_LOG_S, &left.a, &left.c);
-    fit_one(r, INPUT_MINUS_LOG_1_S, &right.b, &right.c);
-    *out = total_loss(r, &left) <= total_loss(r, &right) ? left : right;
+    st = fit_one(r, INPUT_LOG_S, &left.a, &left.c, err);
+    if (st == RS_OK)
+        st = fit_one(r, INPUT_MINUS_LOG_1_S, &right.b, &right.c, err);
+    if (st == RS_OK)
+        *out = total_loss(r, &left) <= total_loss(r, &right) ? left : right;
+    return st;
 }
 
 /* ---- isotonic: pool adjacent violators ---- */
@@ -344,9 +223,9 @@ enum rs_status rs_calibrator_fit(enum rs_calibration kind, const double *z, cons
     if (kind == RS_ISOTONIC)
         st = fit_isotonic(&rows, &made, err);
     else if (kind == RS_BETA)
-        fit_beta(&rows, &made);
+        st = fit_beta(&rows, &made, err);
     else
-        fit_platt(&rows, &made);
+        st = fit_one(&rows, INPUT_Z, &made.a, &made.b, err);
     if (st == RS_OK)
         *out = made;
     return st;

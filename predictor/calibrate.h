@@ -20,23 +20,11 @@
  * weight  n numbers >= 0; NULL: 1 each
  * out     a new calibrator, the caller's to clear; written only on RS_OK
  * With one class only Platt and beta yield a smoothed share, isotonic 0 or 1. RS_EDOMAIN on a value out of range,
- * RS_ENODATA without any weight, RS_ENOMEM (isotonic alone allocates, O(n)). */
+ * RS_ENODATA without any weight, RS_ENOMEM. */
 enum rs_status rs_calibrator_fit(enum rs_calibration kind, const double *z, const uint8_t *y, const double *weight,
                                  size_t n, struct rs_calibrator *out, struct rs_error *err);
 
 /* Log loss of one row in nats (C2), finite: isotonic risks are clipped as E4 says. */
 double rs_calibrator_loss(const struct rs_calibrator *c, double z, bool is_positive);
-
-struct rs_platt {
-    double a, b; /* p = 1 / (1 + exp(-(a z + b))), a >= 0 */
-};
-
-/* Fits n decision values with their labels; negatives count weight_negative times each. Where the scores rank no better
- * than chance, a is 0 and p the base rate. Never fails; with one class only it yields Platt's smoothed share. */
-struct rs_platt rs_platt_fit(const double *z, const uint8_t *y, size_t n, double weight_negative);
-
-double rs_platt_risk(const struct rs_platt *c, double z);
-/* Log loss of one row, finite (docs/math.md C2). */
-double rs_platt_loss(const struct rs_platt *c, double z, bool is_positive);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sixteen numbers side by side, in registers of whatever width the compiler is told of (RS_VECTOR bytes), with the
- * functions that a pass needs of them. Every width does the same operations in the same order. For pass.c alone.
+ * functions that a pass needs of them. Every width does the same operations in the same order. For pass.c and
+ * sigmoid.c.
  *
  * expm: e^x for x <= 0, by x = k ln 2 + r and the Taylor series of e^r; below the clamp the value at the clamp.
  * log1p01: ln(1 + e) for 0 <= e <= 1, as 2 artanh(e / (2 + e)) (math.md L3). Errors below 3 units in the last place. */
