@@ -9,8 +9,13 @@
 
 #define CURVATURE_MIN 1e-3 /* of a leaf */
 
-struct slope {
-    float g, h; /* of the loss in z, times the row's weight */
+/* Sums of rows in whole numbers, so that they are exact in any order and a leaf's are those of its parent less its
+ * sibling's: the gradients, and the curvatures above the number of rows. One addition adds a row. */
+typedef int64_t sums __attribute__((vector_size(2 * sizeof(int64_t))));
+
+struct unit {
+    double g, h;         /* of a whole number */
+    unsigned count_bits; /* of the number of rows */
 };
 
 struct split {
@@ -22,7 +27,14 @@ struct leaf {
     size_t begin, end; /* in order */
     struct rs_cut path[RS_BOOST_DEPTH_MAX];
     unsigned depth;
+    sums *bins; /* d x RS_BOOST_BINS */
     struct split best;
+};
+
+/* What the columns of are looked at: leaf small, and large, whose bins are its parent's; the root has small alone. */
+struct look {
+    struct leaf *small, *large;
+    struct split *of_small, *of_large; /* d of each */
 };
 
 struct grower {
@@ -30,19 +42,27 @@ struct grower {
     const uint8_t *y;
     const float *weight;
     const struct rs_boost_options *opt;
-    double *z;
-    struct slope *slope;
+    double *z, *g, *h;
+    sums *row; /* n */
+    struct unit unit;
     uint32_t *order, *spare; /* rows, leaf by leaf, ascending within each */
-    struct split *of_column;
-    const struct leaf *looked_at;
+    sums *bins;              /* of all leaves */
+    struct look look;
     struct leaf leaves[RS_BOOST_LEAVES_MAX];
     unsigned n_leaves;
 };
 
-struct sums {
+struct total {
     double g, h;
     size_t n;
 };
+
+static struct total total_of(const struct grower *gr, sums s)
+{
+    const struct unit *u = &gr->unit;
+    return (struct total){ (double)s[0] * u->g, (double)(s[1] >> u->count_bits) * u->h,
+                           (size_t)(s[1] & (((int64_t)1 << u->count_bits) - 1)) };
+}
 
 /* math.md F31: loss that a leaf takes away */
 static double worth(double g, double h, double l2)
@@ -50,52 +70,89 @@ static double worth(double g, double h, double l2)
     return g * g / (h + l2);
 }
 
-static bool may_be_leaf(const struct grower *gr, struct sums s)
+static bool may_be_leaf(const struct grower *gr, struct total s)
 {
     return s.n >= gr->opt->leaf_rows && s.h >= CURVATURE_MIN;
 }
 
-static void look_at_column(void *arg, size_t j, unsigned worker)
+/* Two sets of bins in turn, so that neighbours in one bin need not wait for each other. */
+static void fill_bins(const struct grower *gr, const struct leaf *leaf, size_t j, sums *out)
 {
-    struct grower *gr = arg;
-    (void)worker;
-    gr->of_column[j].gain = 0;
-    size_t n_knots = gr->b->n_knots[j];
-    if (n_knots == 0)
-        return;
-    struct sums bin[RS_BOOST_BINS] = { 0 }, all = { 0 }, low = { 0 };
+    sums other[RS_BOOST_BINS] = { 0 };
     const uint8_t *code = gr->b->code + j * gr->b->n;
-    for (size_t k = gr->looked_at->begin; k < gr->looked_at->end; k++) {
-        uint32_t i = gr->order[k];
-        struct sums *s = &bin[code[i]];
-        s->g += (double)gr->slope[i].g;
-        s->h += (double)gr->slope[i].h;
-        s->n++;
+    size_t k = leaf->begin;
+    memset(out, 0, RS_BOOST_BINS * sizeof *out);
+    for (; k + 1 < leaf->end; k += 2) {
+        uint32_t i = gr->order[k], i2 = gr->order[k + 1];
+        out[code[i]] += gr->row[i];
+        other[code[i2]] += gr->row[i2];
     }
-    for (size_t c = 0; c <= n_knots; c++)
-        all = (struct sums){ all.g + bin[c].g, all.h + bin[c].h, all.n + bin[c].n };
-    double l2 = gr->opt->l2, whole = worth(all.g, all.h, l2);
-    for (size_t c = 0; c < n_knots; c++) {
-        low = (struct sums){ low.g + bin[c].g, low.h + bin[c].h, low.n + bin[c].n };
-        struct sums high = { all.g - low.g, all.h - low.h, all.n - low.n };
-        if (bin[c].n == 0 || !may_be_leaf(gr, low) || !may_be_leaf(gr, high))
-            continue;
-        double gain = worth(low.g, low.h, l2) + worth(high.g, high.h, l2) - whole;
-        if (gain > gr->of_column[j].gain)
-            gr->of_column[j] = (struct split){ gain, { (uint32_t)j, (uint32_t)c } };
-    }
+    if (k < leaf->end)
+        out[code[gr->order[k]]] += gr->row[gr->order[k]];
+    for (size_t c = 0; c <= gr->b->n_knots[j]; c++)
+        out[c] += other[c];
 }
 
-static void find_split(struct grower *gr, struct leaf *leaf)
+static struct split best_split(const struct grower *gr, size_t j, const sums *bin)
 {
-    leaf->best.gain = 0;
-    if (leaf->depth >= RS_MIN(gr->opt->depth_max, RS_BOOST_DEPTH_MAX) || leaf->end - leaf->begin < 2)
+    struct split best = { 0 };
+    sums all = { 0 }, below = { 0 };
+    size_t n_knots = gr->b->n_knots[j];
+    for (size_t c = 0; c <= n_knots; c++)
+        all += bin[c];
+    double l2 = gr->opt->l2;
+    struct total whole = total_of(gr, all);
+    double before = worth(whole.g, whole.h, l2);
+    for (size_t c = 0; c < n_knots; c++) {
+        below += bin[c];
+        if (bin[c][1] == 0)
+            continue;
+        struct total low = total_of(gr, below), high = total_of(gr, all - below);
+        if (!may_be_leaf(gr, low) || !may_be_leaf(gr, high))
+            continue;
+        double gain = worth(low.g, low.h, l2) + worth(high.g, high.h, l2) - before;
+        if (gain > best.gain)
+            best = (struct split){ gain, { (uint32_t)j, (uint32_t)c } };
+    }
+    return best;
+}
+
+static void look_at_column(void *arg, size_t j, unsigned worker)
+{
+    (void)worker;
+    struct grower *gr = arg;
+    struct look *l = &gr->look;
+    l->of_small[j].gain = l->of_large[j].gain = 0;
+    if (gr->b->n_knots[j] == 0)
         return;
-    gr->looked_at = leaf;
-    rs_parallel(gr->opt->n_threads, gr->b->d, look_at_column, gr);
+    sums *small = l->small->bins + j * RS_BOOST_BINS;
+    fill_bins(gr, l->small, j, small);
+    l->of_small[j] = best_split(gr, j, small);
+    if (!l->large)
+        return;
+    sums *large = l->large->bins + j * RS_BOOST_BINS;
+    for (size_t c = 0; c <= gr->b->n_knots[j]; c++)
+        large[c] -= small[c];
+    l->of_large[j] = best_split(gr, j, large);
+}
+
+static struct split best_column(const struct grower *gr, const struct split *of_column)
+{
+    struct split best = { 0 };
     for (size_t j = 0; j < gr->b->d; j++)
-        if (gr->of_column[j].gain > leaf->best.gain * (1 + 1e-9))
-            leaf->best = gr->of_column[j];
+        if (of_column[j].gain > best.gain * (1 + 1e-9))
+            best = of_column[j];
+    return best;
+}
+
+static void find_splits(struct grower *gr, struct leaf *small, struct leaf *large)
+{
+    gr->look.small = small;
+    gr->look.large = large;
+    rs_parallel(gr->opt->n_threads, gr->b->d, look_at_column, gr);
+    small->best = best_column(gr, gr->look.of_small);
+    if (large)
+        large->best = best_column(gr, gr->look.of_large);
 }
 
 /* Rows of the leaf: first those that are not above the cut, in their order; returns how many. */
@@ -114,17 +171,27 @@ static size_t part(struct grower *gr, const struct leaf *leaf, struct rs_cut cut
     return n_low;
 }
 
+static bool is_full(const struct grower *gr)
+{
+    return gr->n_leaves >= RS_MIN(gr->opt->n_leaves, RS_BOOST_LEAVES_MAX);
+}
+
 static void split_leaf(struct grower *gr, struct leaf *leaf, rs_boost_split *on_split, void *arg)
 {
     struct rs_cut cut = leaf->best.cut;
     on_split(arg, cut, leaf->path, leaf->depth);
     size_t n_low = part(gr, leaf, cut);
+    sums *bins = gr->bins + gr->n_leaves * gr->b->d * RS_BOOST_BINS;
     struct leaf *high = &gr->leaves[gr->n_leaves++];
     leaf->path[leaf->depth++] = cut;
+    leaf->best.gain = 0;
     *high = *leaf;
     high->begin = leaf->end = leaf->begin + n_low;
-    find_split(gr, leaf);
-    find_split(gr, high);
+    if (is_full(gr) || leaf->depth >= RS_MIN(gr->opt->depth_max, RS_BOOST_DEPTH_MAX))
+        return;
+    struct leaf *small = high->end - high->begin < n_low ? high : leaf;
+    small->bins = bins;
+    find_splits(gr, small, small == high ? leaf : high);
 }
 
 static struct leaf *best_leaf(struct grower *gr)
@@ -139,34 +206,52 @@ static struct leaf *best_leaf(struct grower *gr)
 /* z of the rows of a leaf takes one step of Newton's, damped. */
 static void settle(struct grower *gr, const struct leaf *leaf)
 {
-    double g = 0, h = 0;
-    for (size_t k = leaf->begin; k < leaf->end; k++) {
-        g += (double)gr->slope[gr->order[k]].g;
-        h += (double)gr->slope[gr->order[k]].h;
-    }
+    sums all = { 0 };
     for (size_t k = leaf->begin; k < leaf->end; k++)
-        gr->z[gr->order[k]] -= gr->opt->rate * g / (h + gr->opt->l2);
+        all += gr->row[gr->order[k]];
+    struct total t = total_of(gr, all);
+    for (size_t k = leaf->begin; k < leaf->end; k++)
+        gr->z[gr->order[k]] -= gr->opt->rate * t.g / (t.h + gr->opt->l2);
 }
 
-static void take_slopes(struct grower *gr)
+/* The largest unit by which no sum of magnitudes exceeds 2^bits: a power of two. */
+static double unit_for(double sum, int bits)
 {
-    for (size_t i = 0; i < gr->b->n; i++) {
+    int exponent;
+    frexp(sum, &exponent);
+    return ldexp(1, exponent - bits);
+}
+
+static void take_rows(struct grower *gr)
+{
+    double sum_g = 0, sum_h = 0;
+    size_t n = gr->b->n;
+    for (size_t i = 0; i < n; i++) {
         double p = 1 / (1 + exp(-gr->z[i])), w = (double)gr->weight[i];
-        gr->slope[i] = (struct slope){ (float)(w * (p - gr->y[i])), (float)(w * p * (1 - p)) };
+        gr->g[i] = w * (p - gr->y[i]);
+        gr->h[i] = w * p * (1 - p);
+        sum_g += fabs(gr->g[i]);
+        sum_h += gr->h[i];
     }
+    unsigned bits = gr->unit.count_bits;
+    gr->unit.g = unit_for(sum_g, 60);
+    gr->unit.h = unit_for(sum_h, 60 - (int)bits);
+    for (size_t i = 0; i < n; i++)
+        gr->row[i] = (sums){ (int64_t)rint(gr->g[i] / gr->unit.g), ((int64_t)rint(gr->h[i] / gr->unit.h) << bits) + 1 };
 }
 
 /* False where nothing is left to split. */
 static bool grow_tree(struct grower *gr, rs_boost_split *on_split, void *arg)
 {
-    take_slopes(gr);
+    take_rows(gr);
     for (size_t i = 0; i < gr->b->n; i++)
         gr->order[i] = (uint32_t)i;
-    gr->leaves[0] = (struct leaf){ .end = gr->b->n };
+    gr->leaves[0] = (struct leaf){ .end = gr->b->n, .bins = gr->bins };
     gr->n_leaves = 1;
-    find_split(gr, &gr->leaves[0]);
+    if (gr->opt->depth_max > 0)
+        find_splits(gr, &gr->leaves[0], NULL);
     struct leaf *leaf;
-    while (gr->n_leaves < RS_MIN(gr->opt->n_leaves, RS_BOOST_LEAVES_MAX) && (leaf = best_leaf(gr)))
+    while (!is_full(gr) && (leaf = best_leaf(gr)))
         split_leaf(gr, leaf, on_split, arg);
     for (unsigned k = 0; k < gr->n_leaves; k++)
         settle(gr, &gr->leaves[k]);
@@ -185,21 +270,30 @@ enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const fl
                              const struct rs_boost_options *opt, rs_boost_split *on_split, void *arg,
                              struct rs_error *err)
 {
-    rs_autofree double *z = rs_alloc(b->n, sizeof *z);
-    rs_autofree struct slope *slope = rs_alloc(b->n, sizeof *slope);
-    rs_autofree uint32_t *order = rs_alloc(b->n, 2 * sizeof *order);
-    rs_autofree struct split *of_column = rs_alloc(b->d, sizeof *of_column);
+    size_t n = b->n, n_bins;
+    rs_autofree double *z = rs_alloc(n, 3 * sizeof *z);
+    rs_autofree sums *row = rs_alloc(n, sizeof *row), *bins = NULL;
+    rs_autofree uint32_t *order = rs_alloc(n, 2 * sizeof *order);
+    rs_autofree struct split *of_column = rs_alloc(b->d, 2 * sizeof *of_column);
     rs_autofree struct grower *gr = rs_alloc(1, sizeof *gr);
-    if (!z || !slope || !order || !of_column || !gr)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", b->n);
+    if (rs_mul_size(b->d, (size_t)RS_BOOST_BINS * RS_BOOST_LEAVES_MAX, &n_bins))
+        bins = rs_alloc(n_bins, sizeof *bins);
+    if (!z || !row || !bins || !order || !of_column || !gr)
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
     *gr = (struct grower){ .b = b, .y = y, .weight = weight, .opt = opt };
     gr->z = z;
-    gr->slope = slope;
+    gr->g = z + n;
+    gr->h = z + 2 * n;
+    gr->row = row;
+    gr->bins = bins;
     gr->order = order;
-    gr->spare = order + b->n;
-    gr->of_column = of_column;
-    double z0 = base_log_odds(y, weight, b->n);
-    for (size_t i = 0; i < b->n; i++)
+    gr->spare = order + n;
+    gr->look.of_small = of_column;
+    gr->look.of_large = of_column + b->d;
+    while (n >> gr->unit.count_bits)
+        gr->unit.count_bits++;
+    double z0 = base_log_odds(y, weight, n);
+    for (size_t i = 0; i < n; i++)
         z[i] = z0;
     for (unsigned t = 0; t < opt->n_trees && grow_tree(gr, on_split, arg); t++)
         if (rs_cli_interrupted())
