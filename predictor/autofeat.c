@@ -208,12 +208,9 @@ static void copy_attrs(struct build *b)
     }
 }
 
-/* Of the kinds with support, those that most entities have; where there is telemetry, none: the daemon is sent samples
- * and no events, and what it scores must be what was trained. */
+/* Of the kinds with support, those that most entities have. */
 static bool is_wanted_event(const struct build *b, uint32_t k)
 {
-    if (b->info->n_signals > 0)
-        return false;
     const uint64_t *n = b->survey->event_entities;
     uint32_t n_before = 0;
     for (uint32_t i = 0; i < b->info->n_events; i++)

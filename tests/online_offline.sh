@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The daemon's risks are the offline ones, to the last bit: every sample of a fleet is pushed through HTTP, the daemon is
 # killed with SIGKILL midway and started again, and each entity's risk is compared with `reseat score --last`.
-# FLEET=file.h5 takes that fleet, MODEL=file.rsm that model; without them a fleet is simulated and a model is trained.
+# FLEET=file.h5 takes that fleet, MODEL=file.rsm that model; without them a fleet is simulated and a model is trained, in
+# which hosts fail and come back often enough for their history to be features.
 set -eu
 for tool in curl python3; do
     command -v $tool >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
@@ -16,10 +17,15 @@ finish() {
 trap finish EXIT
 fleet=${FLEET:-$work/fleet.h5} model=${MODEL:-$work/fleet.rsm}
 cd "$work"
-[ -n "${FLEET:-}" ] || "$BIN/reseat" simulate --hosts 40 --days 50 --seed 11 --quiet -o "$fleet"
-[ -n "${MODEL:-}" ] || "$BIN/reseat" train "$fleet" -o "$model" --quiet
+[ -n "${FLEET:-}" ] || "$BIN/reseat" simulate --hosts 40 --days 50 --seed 11 --failure-rate 6 --quiet -o "$fleet" >/dev/null
+if [ -z "${MODEL:-}" ]; then
+    "$BIN/reseat" train "$fleet" -o "$model" --quiet
+    "$BIN/reseat" dump "$model" | awk '$1 != 0 && /events\[.*\(failure\)/ { found = 1 } END { exit !found }' ||
+        { echo "online_offline: the model looks at no failures, so this would prove less" >&2; exit 1; }
+fi
 "$BIN/reseat" score "$fleet" -m "$model" --last --quiet -o offline.csv
 "$BIN/reseat" export "$fleet" --quiet >samples.ndjson
+[ -n "${FLEET:-}" ] || grep -q '"event":"failure/' samples.ndjson || { echo "online_offline: no failure was written" >&2; exit 1; }
 split -C 4m samples.ndjson part.
 parts=(part.*)
 
