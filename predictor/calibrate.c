@@ -18,6 +18,7 @@ struct rows {
     size_t n;
     double target[2]; /* math.md C1: t- and t+ */
     double share;     /* weighted mean target */
+    rs_comm *comm;    /* of processes that have more of the rows; its errors stay, and are met at the end */
 };
 
 static double row_weight(const struct rows *r, size_t i)
@@ -36,6 +37,9 @@ static enum rs_status check_rows(struct rows *r, struct rs_error *err)
                                 i, r->z[i], r->y[i], k);
         count[r->y[i]] += k;
     }
+    enum rs_status st = rs_comm_sum(r->comm, count, 2, err);
+    if (st < 0)
+        return st;
     double total = count[0] + count[1];
     if (!(total > 0))
         return rs_error_set(err, RS_ENODATA, "calibration: none of the %zu rows has weight", r->n);
@@ -67,6 +71,7 @@ static enum rs_status take_inputs(const struct rows *r, const enum input *input,
                                   struct rs_sigmoid *out, struct rs_error *err)
 {
     enum rs_status st = rs_sigmoid_init(out, r->n, n_inputs, err);
+    out->comm = r->comm;
     size_t n = 0;
     for (size_t i = 0; st == RS_OK && i < r->n; i++) {
         double k = row_weight(r, i);
@@ -210,6 +215,20 @@ static enum rs_status fit_isotonic(const struct rows *r, struct rs_calibrator *o
     out->z = rs_take(z);
     out->p = rs_take(p);
     return RS_OK;
+}
+
+enum rs_status rs_calibrator_fit_all(const double *z, const uint8_t *y, const double *weight, size_t n, rs_comm *comm,
+                                     struct rs_calibrator *out, struct rs_error *err)
+{
+    struct rows rows = { .z = z, .weight = weight, .y = y, .n = n, .comm = comm };
+    struct rs_calibrator made = { .kind = RS_PLATT };
+    enum rs_status st = check_rows(&rows, err);
+    if (st == RS_OK)
+        st = fit_one(&rows, INPUT_Z, &made.a, &made.b, err);
+    st = rs_comm_join(comm, st, err);
+    if (st == RS_OK)
+        *out = made;
+    return st;
 }
 
 enum rs_status rs_calibrator_fit(enum rs_calibration kind, const double *z, const uint8_t *y, const double *weight,

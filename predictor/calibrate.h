@@ -10,6 +10,7 @@
 #include "common/base.h"
 #include "common/error.h"
 #include "models/model.h"
+#include "predictor/comm.h"
 
 /* Fits one kind of calibrator:
  *     RS_PLATT     C1: p = sigmoid(a z + b); where a would not be positive: a = 0 and p the base rate
@@ -23,6 +24,10 @@
  * RS_ENODATA without any weight, RS_ENOMEM. */
 enum rs_status rs_calibrator_fit(enum rs_calibration kind, const double *z, const uint8_t *y, const double *weight,
                                  size_t n, struct rs_calibrator *out, struct rs_error *err);
+
+/* As rs_calibrator_fit() with RS_PLATT, on the rows of all processes, by sums over them. Also what comm.h reports. */
+enum rs_status rs_calibrator_fit_all(const double *z, const uint8_t *y, const double *weight, size_t n, rs_comm *comm,
+                                     struct rs_calibrator *out, struct rs_error *err);
 
 /* Log loss of one row in nats (C2), finite: isotonic risks are clipped as E4 says. */
 double rs_calibrator_loss(const struct rs_calibrator *c, double z, bool is_positive);

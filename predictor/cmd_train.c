@@ -6,10 +6,12 @@
 
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "datasets/contain.h"
 #include "predictor/scan.h"
 #include "predictor/train_report.h"
 
+#define OWN_CHOICE UINT64_MAX
 #define MEMORY_SHARE 4 /* of the physical memory, the rows may take one part in this */
 
 struct train_args {
@@ -113,31 +115,53 @@ static bool describe(const struct train_args *a, struct rs_buf *to)
     return !to->failed && to->len < RS_MODEL_TEXT_MAX;
 }
 
-static int train(void *arg)
-{
-    struct train_args *a = arg;
-    struct rs_error err = RS_ERROR_INIT;
-    RS_AUTO(rs_fleet) *fleet = NULL;
-    rs_auto_training t = { 0 };
-    rs_auto_buf command = { 0 };
-    rs_cli_catch_signals();
-    enum rs_status st = describe(a, &command) ? RS_OK : rs_error_set(&err, RS_EUSAGE, "--cohorts: too long");
-    a->opt.command = (const char *)command.data;
-    if (st == RS_OK)
-        st = rs_fleet_open(a->fleet, &fleet, &err);
-    if (st == RS_OK && (st = rs_train(fleet, &a->opt, &t, &err)) < 0 && st != RS_EUSAGE)
-        st = rs_error_prefix(&err, st, "%s", a->fleet);
-    if (st == RS_OK)
-        st = rs_model_save(t.model, a->model, &err);
-    if (st == RS_OK)
-        st = print(a, &t, &err);
-    return st < 0 ? rs_cli_fail("train", &err) : RS_EXIT_OK;
-}
-
 static uint64_t default_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (uint64_t)pages / MEMORY_SHARE * (uint64_t)size : (uint64_t)1 << 30;
+}
+
+/* What is global in a run on several processes: the first of them alone speaks and writes. */
+static enum rs_status work(struct train_args *a, rs_comm *comm, struct rs_error *err)
+{
+    RS_AUTO(rs_fleet) *fleet = NULL;
+    rs_auto_training t = { 0 };
+    rs_auto_buf command = { 0 };
+    bool is_first = rs_comm_rank(comm) == 0;
+    enum rs_status st = describe(a, &command) ? RS_OK : rs_error_set(err, RS_EUSAGE, "--cohorts: too long");
+    a->opt.command = (const char *)command.data;
+    if (st == RS_OK)
+        st = rs_fleet_open(a->fleet, &fleet, err);
+    if (st == RS_OK && (st = rs_train(fleet, &a->opt, &t, err)) < 0 && st != RS_EUSAGE)
+        st = rs_error_prefix(err, st, "%s", a->fleet);
+    if (rs_comm_join(comm, st, err) < 0) /* nobody is lost: what is written now is whole */
+        return err->status;
+    if (is_first)
+        st = rs_model_save(t.model, a->model, err);
+    if (st == RS_OK && is_first)
+        st = print(a, &t, err);
+    return rs_comm_join(comm, st, err);
+}
+
+static int train(void *arg)
+{
+    struct train_args *a = arg;
+    struct rs_error err = RS_ERROR_INIT;
+    RS_AUTO(rs_comm) *comm = NULL;
+    enum rs_status st = rs_comm_open(&comm, &err);
+    rs_cli_catch_signals();
+    a->opt.comm = comm;
+    if (a->memory_bytes == OWN_CHOICE)
+        a->opt.memory_bytes = (size_t)(default_memory() / rs_comm_neighbours(comm));
+    if (rs_comm_rank(comm) > 0) {
+        a->opt.is_quiet = true;
+        rs_log_set_level(RS_LOG_ERROR);
+    }
+    if (st == RS_OK)
+        st = work(a, comm, &err);
+    if (st < 0 && rs_comm_rank(comm) > 0)
+        return RS_EXIT_FAILED;
+    return st < 0 ? rs_cli_fail("train", &err) : RS_EXIT_OK;
 }
 
 int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
@@ -150,7 +174,7 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
                             .horizon_s = 7.0 * (double)RS_DAY_S,
                             .C = NAN,
                             .folds = RS_FOLDS,
-                            .memory_bytes = default_memory(),
+                            .memory_bytes = OWN_CHOICE,
                             .seed = 1 };
     const struct rs_opt opts[] = {
         { "output", 'o', RS_OPT_STRING, &a.model, "MODEL", "Model file to write; needed." },
@@ -159,8 +183,7 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
         { "no-pooling", 0, RS_OPT_FLAG, &a.no_pooling, NULL, "One model for all cohorts; no deltas of their own." },
         { "learner", 'l', RS_OPT_STRING, &a.learner_word, "WORD", "auto, logistic, svm or rbf (auto)." },
         { "penalty", 'C', RS_OPT_DOUBLE, &a.C, "C", "Weight of the loss against the penalty (chosen)." },
-        { "features", 0, RS_OPT_STRING, &a.features_word, "WORD",
-          "auto, base (no terms) or values (auto)." },
+        { "features", 0, RS_OPT_STRING, &a.features_word, "WORD", "auto, base (no terms) or values (auto)." },
         { "target", 't', RS_OPT_STRING, &a.target_word, "WORD",
           "What candidates compete on: precision@P%, logloss, auc, ap (precision@1%)." },
         { "calibration", 0, RS_OPT_STRING, &a.calibration_word, "WORD", "auto, platt, beta or isotonic (auto)." },

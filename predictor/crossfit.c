@@ -99,7 +99,8 @@ static enum rs_status fit_pooled(struct run *r, struct rs_error *err)
 }
 
 enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, const uint8_t *y, const float *weight,
-                                 const uint32_t *rows, size_t n, struct rs_calibrator *out, struct rs_error *err)
+                                 const uint32_t *rows, size_t n, rs_comm *comm, struct rs_calibrator *out,
+                                 struct rs_error *err)
 {
     *out = (struct rs_calibrator){ .kind = RS_PLATT, .a = 1 };
     if (c->ops->learner == RS_LOGISTIC)
@@ -114,7 +115,7 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
         w[i] = (double)weight[row];
         label[i] = y[row];
     }
-    return rs_calibrator_fit(RS_PLATT, of, label, w, n, out, err);
+    return rs_calibrator_fit_all(of, label, w, n, comm, out, err);
 }
 
 /* Held-out values of one strength: z in the units of the candidate's own decision value (math.md P1). */
@@ -154,7 +155,7 @@ static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err
         st = fit_pooled(r, err);
     struct rs_calibrator scale;
     if (st == RS_OK)
-        st = rs_log_odds_scale(r->c, r->z_pooled, s->y, s->weight, r->rows.train, r->rows.n_train, &scale, err);
+        st = rs_log_odds_scale(r->c, r->z_pooled, s->y, s->weight, r->rows.train, r->rows.n_train, NULL, &scale, err);
     for (size_t i = 0; st == RS_OK && i < s->n; i++)
         r->z_log_odds[i] = scale.a * r->z_pooled[i] + scale.b;
     for (size_t k = 0; st == RS_OK && k < r->out->n_strengths; k++) {

@@ -38,9 +38,10 @@ void rs_crossfit_clear(struct rs_crossfit *x);
 #define rs_auto_crossfit __attribute__((cleanup(rs_crossfit_clear))) struct rs_crossfit
 
 /* The straight line from a candidate's decision values to log odds, as of rows that it trained on: the identity for
- * logistic regression, Platt's otherwise. rows NULL: 0..n-1. */
+ * logistic regression, Platt's otherwise. rows NULL: 0..n-1. comm: the rows of other processes count too. */
 enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, const uint8_t *y, const float *weight,
-                                 const uint32_t *rows, size_t n, struct rs_calibrator *out, struct rs_error *err);
+                                 const uint32_t *rows, size_t n, rs_comm *comm, struct rs_calibrator *out,
+                                 struct rs_error *err);
 
 /* The calibrator of the held-out values, of the kind given, or the best one: Platt's unless another has a lower
  * cross-fitted log loss by more than a standard error (C11). *kind -1: automatic. */

@@ -14,7 +14,7 @@ void rs_folds_clear(struct rs_folds *f)
 
 struct ranked_unit {
     uint64_t hash;
-    uint32_t unit;
+    uint32_t rank, unit; /* process, and its unit */
 };
 
 static int compare_units(const void *a, const void *b)
@@ -22,26 +22,35 @@ static int compare_units(const void *a, const void *b)
     const struct ranked_unit *x = a, *y = b;
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
     return (x->unit > y->unit) - (x->unit < y->unit);
 }
 
 /* Failing entities are dealt out in the order of their hashes, so that every fold gets its share; the others go by
  * hash. */
-static enum rs_status deal(const struct rs_matrix *m, struct rs_folds *f, struct rs_error *err)
+static enum rs_status deal(const struct rs_matrix *m, rs_comm *comm, struct rs_folds *f, struct rs_error *err)
 {
-    rs_autofree struct ranked_unit *failing = rs_alloc(m->n_failing, sizeof *failing);
+    rs_autofree struct ranked_unit *mine = rs_alloc(m->n_failing, sizeof *mine);
     f->of_unit = rs_alloc(m->n_units, sizeof *f->of_unit);
-    if (!failing || !f->of_unit)
+    if (!mine || !f->of_unit)
         return rs_error_set(err, RS_ENOMEM, "folds of %u entities", m->n_units);
     size_t n = 0;
+    uint32_t rank = rs_comm_rank(comm);
     for (uint32_t u = 0; u < m->n_units; u++) {
         f->of_unit[u] = (uint8_t)(m->unit_hash[u] % f->n);
         if (m->unit_fails[u])
-            failing[n++] = (struct ranked_unit){ m->unit_hash[u], u };
+            mine[n++] = (struct ranked_unit){ m->unit_hash[u], rank, u };
     }
+    void *all = NULL;
+    enum rs_status st = rs_comm_gather(comm, mine, n, sizeof *mine, &all, &n, err);
+    if (st < 0)
+        return st;
+    rs_autofree struct ranked_unit *failing = all;
     qsort(failing, n, sizeof *failing, compare_units);
     for (size_t i = 0; i < n; i++)
-        f->of_unit[failing[i].unit] = (uint8_t)(i % f->n);
+        if (failing[i].rank == rank)
+            f->of_unit[failing[i].unit] = (uint8_t)(i % f->n);
     return RS_OK;
 }
 
@@ -65,55 +74,66 @@ static void count_sides(const struct rs_matrix *m, int64_t horizon_s, int64_t cu
 }
 
 /* The latest date that leaves enough failing entities behind it. */
-static void choose_cut(const struct rs_matrix *m, int64_t horizon_s, struct rs_folds *f)
+static enum rs_status choose_cut(const struct rs_matrix *m, const struct rs_matrix_total *all, int64_t horizon_s,
+                                 rs_comm *comm, struct rs_folds *f, struct rs_error *err)
 {
-    if ((double)m->n < CUT_ROWS_PER_ENTITY * (double)m->n_units) {
+    if ((double)all->n < CUT_ROWS_PER_ENTITY * (double)all->n_units) {
         f->why_no_cut = "a snapshot: about one row an entity";
-        return;
+        return RS_OK;
     }
-    uint64_t want = RS_MAX((uint64_t)RS_CUT_FAILING_MIN, (uint64_t)(CUT_VALID_SHARE * (double)m->n_failing));
+    uint64_t want = RS_MAX((uint64_t)RS_CUT_FAILING_MIN, (uint64_t)(CUT_VALID_SHARE * (double)all->n_failing));
     for (int64_t k = CUT_CANDIDATES - 1; k > 0; k--) {
         int64_t span = m->tally.last - m->tally.first;
         int64_t cut = m->tally.first + span / CUT_CANDIDATES * k + span % CUT_CANDIDATES * k / CUT_CANDIDATES;
-        uint64_t before, after;
-        count_sides(m, horizon_s, cut, &before, &after);
-        if (after < want)
+        uint64_t sides[2]; /* before, after */
+        count_sides(m, horizon_s, cut, &sides[0], &sides[1]);
+        enum rs_status st = rs_comm_sum_counts(comm, sides, 2, err);
+        if (st < 0)
+            return st;
+        if (sides[1] < want)
             continue;
-        if (before >= RS_CUT_FAILING_MIN) {
+        if (sides[0] >= RS_CUT_FAILING_MIN) {
             f->has_cut = true;
             f->cut = cut;
-            f->n_train_failing = before;
-            f->n_valid_failing = after;
+            f->n_train_failing = sides[0];
+            f->n_valid_failing = sides[1];
         }
         break;
     }
     if (!f->has_cut)
         f->why_no_cut = "no date has 10 failing entities on both sides";
+    return RS_OK;
 }
 
-static enum rs_status check(const struct rs_matrix *m, struct rs_error *err)
+static enum rs_status check(const struct rs_matrix_total *all, struct rs_error *err)
 {
-    if (m->n_failing < RS_FOLDS_MIN)
+    if (all->n_failing < RS_FOLDS_MIN)
         return rs_error_set(
             err, RS_ENODATA,
             "%llu entities fail within the horizon, at least %d needed: give a longer history, a longer "
             "horizon, or more entities",
-            (unsigned long long)m->n_failing, RS_FOLDS_MIN);
-    if (m->n_positive == m->n)
+            (unsigned long long)all->n_failing, RS_FOLDS_MIN);
+    if (all->n_positive == all->n)
         return rs_error_set(err, RS_ENODATA,
                             "every sample is followed by a failure within the horizon: there is nothing to tell apart");
     return RS_OK;
 }
 
-enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, struct rs_folds *out, struct rs_error *err)
+enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, rs_comm *comm, struct rs_folds *out,
+                             struct rs_error *err)
 {
-    rs_auto_folds f = { .n = (unsigned)RS_MIN(m->n_failing, (uint64_t)RS_FOLDS) };
-    enum rs_status st = check(m, err);
+    struct rs_matrix_total all;
+    enum rs_status st = rs_matrix_total(m, comm, &all, err);
     if (st == RS_OK)
-        st = deal(m, &f, err);
+        st = check(&all, err);
     if (st < 0)
         return st;
-    choose_cut(m, horizon_s, &f);
+    rs_auto_folds f = { .n = (unsigned)RS_MIN(all.n_failing, (uint64_t)RS_FOLDS) };
+    st = deal(m, comm, &f, err);
+    if (st == RS_OK)
+        st = choose_cut(m, &all, horizon_s, comm, &f, err);
+    if (st < 0)
+        return st;
     *out = f;
     f = (struct rs_folds){ 0 };
     return RS_OK;

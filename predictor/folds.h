@@ -19,8 +19,9 @@ struct rs_folds {
     const char *why_no_cut;                    /* NULL with one */
 };
 
-/* RS_ENODATA where fewer than RS_FOLDS_MIN entities fail or none stays sound. */
-enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, struct rs_folds *out, struct rs_error *err);
+/* Of the entities of all processes. RS_ENODATA where fewer than RS_FOLDS_MIN of them fail or none stays sound. */
+enum rs_status rs_folds_make(const struct rs_matrix *m, int64_t horizon_s, rs_comm *comm, struct rs_folds *out,
+                             struct rs_error *err);
 void rs_folds_clear(struct rs_folds *f);
 #define rs_auto_folds __attribute__((cleanup(rs_folds_clear))) struct rs_folds
 

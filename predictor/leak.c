@@ -70,8 +70,8 @@ static void name_mirrors(const struct rs_sample *s, const struct rs_program *p, 
     }
 }
 
-enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_matrix *m, const struct rs_program *p,
-                            struct rs_leak *out, struct rs_error *err)
+enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_program *p, struct rs_leak *out,
+                            struct rs_error *err)
 {
     *out = (struct rs_leak){ 0 };
     rs_autofree struct point *points = rs_alloc(s->n, sizeof *points);
@@ -82,8 +82,8 @@ enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_matrix *m
         points[i] = (struct point){ (double)s->time[i], (double)s->weight[i], s->y[i] };
     out->auc_time = separation(points, s->n);
     for (size_t i = 0; i < s->n; i++)
-        points[i] =
-            (struct point){ (double)(s->time[i] - m->unit_first[m->unit[s->row[i]]]), (double)s->weight[i], s->y[i] };
+        points[i] = (struct point){ (double)(s->time[i] - s->m->unit_first[s->m->unit[s->row[i]]]),
+                                    (double)s->weight[i], s->y[i] };
     out->auc_age = separation(points, s->n);
     out->warns_time = out->auc_time > RS_LEAK_AUC;
     out->warns_age = out->auc_age > RS_LEAK_AUC;

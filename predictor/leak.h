@@ -17,8 +17,8 @@ struct rs_leak {
 };
 
 /* Measures on the sample and logs a warning (ev=leak) for each. RS_ENOMEM. */
-enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_matrix *m, const struct rs_program *p,
-                            struct rs_leak *out, struct rs_error *err);
+enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_program *p, struct rs_leak *out,
+                            struct rs_error *err);
 void rs_leak_clear(struct rs_leak *l);
 
 #endif

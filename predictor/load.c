@@ -306,6 +306,18 @@ static enum rs_status read_all(struct load *l, struct rs_error *err)
     return RS_OK;
 }
 
+/* Every process keeps the same share of the negative samples: that of the one which has least room. */
+static enum rs_status agree_on_thinning(struct load *l, struct rs_error *err)
+{
+    double halvings = l->halvings;
+    enum rs_status st = rs_comm_max(l->opt->comm, &halvings, 1, err);
+    l->halvings = (unsigned)halvings;
+    for (size_t k = 0; st == RS_OK && k < l->n_parts; k++)
+        if (l->parts[k].halvings < l->halvings)
+            thin(&l->parts[k], l->p->n_steps, l->halvings);
+    return st;
+}
+
 static void add_tally(struct rs_tally *to, const struct rs_tally *from)
 {
     to->n_rows += from->n_rows;
@@ -388,6 +400,35 @@ static enum rs_status put_together(struct load *l, struct rs_matrix *m, struct r
     return RS_OK;
 }
 
+/* The other processes' counts too. */
+static enum rs_status share_tally(struct rs_tally *t, rs_comm *comm, struct rs_error *err)
+{
+    _Static_assert(sizeof *t->support == 4 * sizeof(uint64_t), "the counts of a cohort travel as they are");
+    uint64_t counts[] = {
+        t->n_rows, t->n_positive, t->n_entities, t->n_failing, t->n_mitigated, t->n_control, t->digest
+    };
+    double ends[] = { -(double)t->first, (double)t->last }; /* exact: seconds of some million years */
+    enum rs_status st = rs_comm_sum_counts(comm, counts, RS_LEN(counts), err);
+    if (st == RS_OK)
+        st = rs_comm_sum_counts(comm, (uint64_t *)t->support, 4 * (size_t)t->n_cohorts, err);
+    if (st == RS_OK)
+        st = rs_comm_max(comm, ends, RS_LEN(ends), err);
+    if (st < 0 || rs_comm_size(comm) == 1)
+        return st;
+    t->n_rows = counts[0];
+    t->n_positive = counts[1];
+    t->n_entities = counts[2];
+    t->n_failing = counts[3];
+    t->n_mitigated = counts[4];
+    t->n_control = counts[5];
+    t->digest = counts[6];
+    if (t->n_rows > 0) {
+        t->first = (int64_t)-ends[0];
+        t->last = (int64_t)ends[1];
+    }
+    return RS_OK;
+}
+
 static bool new_tally(struct rs_tally *t, uint32_t n_cohorts)
 {
     *t = (struct rs_tally){ .first = INT64_MAX, .last = INT64_MIN, .n_cohorts = n_cohorts };
@@ -450,6 +491,8 @@ enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct
         st = read_all(&l, err);
     rs_progress_end(&l.progress);
     if (st == RS_OK)
+        st = agree_on_thinning(&l, err);
+    if (st == RS_OK)
         st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err) : rs_error_set(err, RS_ENOMEM, "cohorts");
     m.tally.control_share = rs_fleet_info(fleet)->control_share;
     for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++) {
@@ -459,6 +502,10 @@ enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct
     }
     if (st == RS_OK)
         m.references = rs_take(l.references[0]);
+    if (st == RS_OK)
+        st = share_tally(&m.tally, opt->comm, err);
+    if (st == RS_OK)
+        st = rs_references_share(m.references, opt->comm, err);
     if (st == RS_OK && m.tally.n_rows == 0)
         st = rs_error_set(err, RS_ENODATA,
                           "no sample has a label: the horizon reaches beyond the data, or no entity was watched that "

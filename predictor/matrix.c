@@ -28,6 +28,28 @@ void rs_matrix_clear(struct rs_matrix *m)
     *m = (struct rs_matrix){ 0 };
 }
 
+enum rs_status rs_matrix_total(const struct rs_matrix *m, rs_comm *comm, struct rs_matrix_total *out,
+                               struct rs_error *err)
+{
+    uint64_t mine[] = { m->n, m->n_positive, m->n_units, m->n_failing };
+    void *all = NULL;
+    size_t n = 0;
+    enum rs_status st = rs_comm_gather(comm, mine, 1, sizeof mine, &all, &n, err);
+    if (st < 0)
+        return st;
+    *out = (struct rs_matrix_total){ 0 };
+    for (size_t k = 0; k < n; k++) {
+        const uint64_t *of = (const uint64_t *)all + k * RS_LEN(mine);
+        out->first += k < rs_comm_rank(comm) ? of[0] : 0;
+        out->n += of[0];
+        out->n_positive += of[1];
+        out->n_units += of[2];
+        out->n_failing += of[3];
+    }
+    free(all);
+    return RS_OK;
+}
+
 /* Rows of a stripe. */
 static void stripe_rows(size_t n, size_t stripe, size_t *from, size_t *to)
 {
@@ -206,18 +228,24 @@ static bool is_constant(const struct rs_matrix *m, size_t j)
     return !(m->scale[j] > 1e-7 * fabs(m->mean[j])) || m->scale[j] < 1e-20;
 }
 
-enum rs_status rs_matrix_useful(const struct rs_matrix *m, bool *keep, struct rs_error *err)
+enum rs_status rs_matrix_useful(const struct rs_matrix *m, rs_comm *comm, bool *keep, struct rs_error *err)
 {
     rs_autofree uint64_t *hash = rs_alloc(m->d, sizeof *hash);
     if (!hash)
         return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
     hash_columns(m, hash);
-    for (size_t j = 0; j < m->d; j++) {
+    enum rs_status st = rs_comm_sum_counts(comm, hash, m->d, err); /* equal columns have equal sums */
+    for (size_t j = 0; st == RS_OK && j < m->d; j++) {
         keep[j] = !is_constant(m, j);
-        for (size_t k = 0; keep[j] && k < j; k++)
-            keep[j] = !(keep[k] && hash[k] == hash[j] && columns_are_equal(m, k, j));
+        for (size_t k = 0; st == RS_OK && keep[j] && k < j; k++) {
+            if (!keep[k] || hash[k] != hash[j])
+                continue;
+            uint64_t n_unequal = !columns_are_equal(m, k, j);
+            st = rs_comm_sum_counts(comm, &n_unequal, 1, err);
+            keep[j] = n_unequal > 0;
+        }
     }
-    return RS_OK;
+    return st;
 }
 
 void rs_matrix_prune(struct rs_matrix *m, const bool *keep)

@@ -20,7 +20,7 @@ struct rs_tally {
     uint32_t n_cohorts;
 };
 
-struct rs_matrix {
+struct rs_matrix {       /* of one process; tally and references are of all */
     size_t n, d, stride; /* rows, columns in use, columns allocated */
     float *x;            /* n x stride, row-major */
     uint8_t *y;          /* n */
@@ -40,10 +40,17 @@ struct rs_matrix {
     rs_references *references; /* of all labelled samples */
 };
 
+/* What all processes hold together. first: rows of the processes before this one. */
+struct rs_matrix_total {
+    size_t n, first;
+    uint64_t n_positive, n_units, n_failing;
+};
+enum rs_status rs_matrix_total(const struct rs_matrix *m, rs_comm *comm, struct rs_matrix_total *out,
+                               struct rs_error *err);
 /* Fills in missing entries: mean and scale of the readings that are there, impute values of the program (F15). */
 enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_comm *comm, struct rs_error *err);
-/* Which columns are neither constant nor equal to an earlier one. */
-enum rs_status rs_matrix_useful(const struct rs_matrix *m, bool *keep, struct rs_error *err);
+/* Which columns are neither constant nor equal to an earlier one, on any process. */
+enum rs_status rs_matrix_useful(const struct rs_matrix *m, rs_comm *comm, bool *keep, struct rs_error *err);
 /* Drops the other columns. */
 void rs_matrix_prune(struct rs_matrix *m, const bool *keep);
 /* Makes room for `stride` columns a row, in place: the memory grows to n x stride. RS_ENOMEM. */

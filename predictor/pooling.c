@@ -6,6 +6,7 @@
 
 #define BIAS_MAX_ITER 50
 #define WEIGHT_TOLERANCE 1e-6
+#define FINAL_TOLERANCE 1e-14
 #define WEIGHT_MAX_ITER 60
 
 /* Rows of each cohort, nested ones included: rows[from[c]] .. rows[from[c + 1] - 1]. */
@@ -138,7 +139,7 @@ static enum rs_status fit_weights(struct fit *f, const uint32_t *rows, size_t n,
     struct rs_fit_options opt = { .learner = RS_LOGISTIC,
                                   .C = 1 / f->s->bias,
                                   .bias = RS_BIAS_PENALISED,
-                                  .rel_gradient = WEIGHT_TOLERANCE,
+                                  .rel_gradient = p->is_final ? FINAL_TOLERANCE : WEIGHT_TOLERANCE,
                                   .max_iter = WEIGHT_MAX_ITER,
                                   .comm = p->comm };
     struct rs_fit_report report;

@@ -109,6 +109,41 @@ void rs_references_join(rs_references *b, const rs_references *from)
             keep(b, from->kept[i].priority, from->kept[i].key, from->readings + from->kept[i].slot * from->n_signals);
 }
 
+/* Readings in the order of `kept`, as they travel. */
+static float *pack_readings(const rs_references *b)
+{
+    float *packed = rs_alloc(b->n, b->n_signals * sizeof *packed);
+    for (size_t i = 0; packed && i < b->n; i++)
+        memcpy(packed + i * b->n_signals, b->readings + b->kept[i].slot * b->n_signals, b->n_signals * sizeof *packed);
+    return packed;
+}
+
+enum rs_status rs_references_share(rs_references *b, rs_comm *comm, struct rs_error *err)
+{
+    if (rs_comm_size(comm) == 1)
+        return RS_OK;
+    shrink(b);
+    rs_autofree float *packed = pack_readings(b);
+    void *got = NULL;
+    size_t n = 0, cells;
+    if (!packed)
+        return rs_error_set(err, RS_ENOMEM, "references of %zu signals: out of memory", b->n_signals);
+    enum rs_status st = rs_comm_gather(comm, b->kept, b->n, sizeof *b->kept, &got, &n, err);
+    rs_autofree struct kept *kept = got;
+    got = NULL;
+    if (st == RS_OK)
+        st = rs_comm_gather(comm, packed, b->n * b->n_signals, sizeof *packed, &got, &cells, err);
+    rs_autofree float *readings = got;
+    if (st < 0)
+        return st;
+    b->n = 0;
+    b->limit = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (kept[i].priority <= b->limit)
+            keep(b, kept[i].priority, kept[i].key, readings + i * b->n_signals);
+    return RS_OK;
+}
+
 /* ---- cuts ---- */
 
 struct value {

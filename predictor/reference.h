@@ -12,6 +12,7 @@
 #include "common/base.h"
 #include "common/error.h"
 #include "models/model.h"
+#include "predictor/comm.h"
 
 typedef struct rs_references rs_references;
 
@@ -27,6 +28,8 @@ void rs_references_add(rs_references *b, uint64_t key, double weight, const floa
 
 /* Adds all rows of another builder of as many signals, which stays as it is. */
 void rs_references_join(rs_references *b, const rs_references *from);
+/* Adds what the builders of the other processes hold, so that all hold the same. RS_ENOMEM and what comm.h reports. */
+enum rs_status rs_references_share(rs_references *b, rs_comm *comm, struct rs_error *err);
 
 /* References of n signals; signal[i] is the index of the i-th among the readings (NULL: i). *out is the caller's to
  * free; all unknown (n_edges 0, missing 1) where no row was added. RS_ENOMEM. */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "common/parallel.h"
+#include "predictor/gather.h"
 #include "predictor/terms.h"
 
 #define BLOCK 1024 /* rows of one task */
@@ -12,7 +13,7 @@
 enum rs_status rs_sets_init(struct rs_sets *s, const struct rs_matrix *m, struct rs_program *p, unsigned n_sets,
                             struct rs_error *err)
 {
-    *s = (struct rs_sets){ .m = m, .program = p, .n = n_sets, .d = { m->d, m->d } };
+    *s = (struct rs_sets){ .program = p, .n = n_sets, .d = { m->d, m->d } };
     s->penalty = rs_alloc(rs_sets_stride(s), sizeof *s->penalty);
     if (!s->penalty)
         return rs_error_set(err, RS_ENOMEM, "%zu features", rs_sets_stride(s));
@@ -34,8 +35,8 @@ size_t rs_sets_stride(const struct rs_sets *s)
 
 struct job {
     const struct rs_terms *terms;
-    const struct rs_matrix *m;
-    struct rs_sample *sample; /* NULL: terms go into the matrix */
+    const struct rs_matrix *m; /* that terms go into; NULL: the sample */
+    struct rs_sample *sample;
     const double *mean, *scale;
     size_t first, d;
 };
@@ -47,7 +48,7 @@ static void fill_sample(void *arg, size_t task, unsigned worker)
     const struct job *job = arg;
     struct rs_sample *s = job->sample;
     for (size_t i = task * BLOCK; i < RS_MIN((task + 1) * BLOCK, s->n); i++)
-        rs_terms_row(job->terms, job->m->x + s->row[i] * job->m->stride, s->x + i * s->stride + job->first);
+        rs_terms_row(job->terms, s->m->x + s->row[i] * s->m->stride, s->x + i * s->stride + job->first);
 }
 
 static void standardise_sample(void *arg, size_t task, unsigned worker)
@@ -82,7 +83,7 @@ static enum rs_status fill_columns(struct rs_sets *s, struct rs_sample *sample, 
     if (!numbers)
         return rs_error_set(err, RS_ENOMEM, "%zu terms", n);
     struct rs_moments moments = { numbers, numbers + n, numbers + 2 * n };
-    struct job job = { t, s->m, sample, moments.mean, moments.square, first, s->d[1] };
+    struct job job = { t, NULL, sample, moments.mean, moments.square, first, s->d[1] };
     rs_parallel(0, blocks, fill_sample, &job);
     enum rs_status st =
         rs_moments_take(sample->x, sample->n, sample->stride, first, s->d[1], sample->weight, NULL, &moments, err);
@@ -94,25 +95,27 @@ static enum rs_status fill_columns(struct rs_sets *s, struct rs_sample *sample, 
 }
 
 /* What the growing looks at, gathered. */
-static enum rs_status grow(const struct rs_sets *s, const uint32_t *rows, size_t n, const float *weight,
-                           struct rs_terms *out, struct rs_error *err)
+static enum rs_status grow(const struct rs_sets *s, const struct rs_matrix *m, const uint32_t *rows, size_t n,
+                           const float *weight, const struct rs_terms_whole *whole, struct rs_terms *out,
+                           struct rs_error *err)
 {
     rs_autofree uint8_t *y = rs_alloc(n, 1);
     rs_autofree uint32_t *unit = rs_alloc(n, sizeof *unit);
     if (!y || !unit)
         return rs_error_set(err, RS_ENOMEM, "terms of %zu rows", n);
     for (size_t i = 0; i < n; i++) {
-        y[i] = s->m->y[rows[i]];
-        unit[i] = s->m->unit[rows[i]];
+        y[i] = m->y[rows[i]];
+        unit[i] = m->unit[rows[i]];
     }
     struct rs_terms_input in = { .program = s->program,
-                                 .x = s->m->x,
-                                 .stride = s->m->stride,
+                                 .x = m->x,
+                                 .stride = m->stride,
                                  .rows = rows,
                                  .n = n,
                                  .y = y,
                                  .weight = weight,
-                                 .unit = unit };
+                                 .unit = unit,
+                                 .whole = whole };
     return rs_terms_grow(&in, out, err);
 }
 
@@ -130,7 +133,7 @@ enum rs_status rs_sets_refresh(struct rs_sets *s, struct rs_sample *sample, cons
         rows[i] = sample->row[train[i]];
         weight[i] = sample->weight[train[i]];
     }
-    enum rs_status st = grow(s, rows, n_train, weight, &terms, err);
+    enum rs_status st = grow(s, sample->m, rows, n_train, weight, NULL, &terms, err);
     return st < 0 ? st : fill_columns(s, sample, &terms, err);
 }
 
@@ -144,17 +147,77 @@ static void fill_matrix(void *arg, size_t task, unsigned worker)
     }
 }
 
+static enum rs_status count_all(const struct rs_matrix *m, const struct rs_matrix_total *all, rs_comm *comm,
+                                struct rs_terms_whole *out, struct rs_error *err)
+{
+    uint64_t n_units_positive = 0;
+    uint32_t last = UINT32_MAX;
+    for (size_t i = 0; i < m->n; i++)
+        if (m->y[i] && m->unit[i] != last) {
+            last = m->unit[i];
+            n_units_positive++;
+        }
+    enum rs_status st = rs_comm_sum_counts(comm, &n_units_positive, 1, err);
+    *out = (struct rs_terms_whole){ { all->n - all->n_positive, all->n_positive }, n_units_positive };
+    return st;
+}
+
+static enum rs_status grow_on_rows(const struct rs_sets *s, const struct rs_matrix *m, const uint32_t *rows, size_t n,
+                                   const struct rs_terms_whole *whole, struct rs_terms *out, struct rs_error *err)
+{
+    rs_autofree float *weight = rs_alloc(n, sizeof *weight);
+    if (!weight)
+        return rs_error_set(err, RS_ENOMEM, "terms of %zu rows", n);
+    for (size_t i = 0; i < n; i++)
+        weight[i] = m->weight[rows[i]];
+    return grow(s, m, rows, n, weight, whole, out, err);
+}
+
+/* rows: n of this process that the growing looks at. */
+static enum rs_status grow_on_gathered(const struct rs_sets *s, const struct rs_matrix *m, const uint32_t *rows,
+                                       size_t n, const struct rs_terms_whole *whole, rs_comm *comm,
+                                       struct rs_terms *out, struct rs_error *err)
+{
+    rs_auto_matrix all = { 0 };
+    enum rs_status st = rs_gather_rows(m, rows, n, NULL, comm, &all, NULL, err);
+    if (st < 0)
+        return st;
+    rs_autofree uint32_t *each = rs_alloc(all.n, sizeof *each);
+    if (!each)
+        return rs_error_set(err, RS_ENOMEM, "terms of %zu rows", all.n);
+    for (size_t i = 0; i < all.n; i++)
+        each[i] = (uint32_t)i;
+    return grow_on_rows(s, &all, each, all.n, whole, out, err);
+}
+
+/* Terms of every row of every process: what the growing looks at is brought together, the rest is counted. */
+static enum rs_status grow_on_all(const struct rs_sets *s, const struct rs_matrix *m, rs_comm *comm,
+                                  struct rs_terms *out, struct rs_error *err)
+{
+    struct rs_matrix_total all;
+    struct rs_terms_whole whole;
+    enum rs_status st = rs_matrix_total(m, comm, &all, err);
+    if (st == RS_OK)
+        st = count_all(m, &all, comm, &whole, err);
+    if (st < 0)
+        return st;
+    rs_autofree uint32_t *rows = rs_alloc(m->n, sizeof *rows);
+    if (!rows)
+        return rs_error_set(err, RS_ENOMEM, "terms of %zu rows", m->n);
+    size_t n = 0;
+    for (size_t i = 0; i < m->n; i++)
+        if (rs_terms_looks_at(&whole, all.first + i, m->y[i]))
+            rows[n++] = (uint32_t)i;
+    return rs_comm_size(comm) > 1 ? grow_on_gathered(s, m, rows, n, &whole, comm, out, err)
+                                  : grow_on_rows(s, m, rows, n, &whole, out, err);
+}
+
 enum rs_status rs_sets_finish(struct rs_sets *s, struct rs_matrix *m, unsigned set, rs_comm *comm, struct rs_error *err)
 {
     if (set == 0)
         return RS_OK;
     rs_auto_terms terms = { 0 };
-    rs_autofree uint32_t *rows = rs_alloc(m->n, sizeof *rows);
-    if (!rows)
-        return rs_error_set(err, RS_ENOMEM, "terms of %zu rows", m->n);
-    for (size_t i = 0; i < m->n; i++)
-        rows[i] = (uint32_t)i;
-    enum rs_status st = grow(s, rows, m->n, m->weight, &terms, err);
+    enum rs_status st = grow_on_all(s, m, comm, &terms, err);
     size_t n = terms.n_bins + terms.n_products, first = m->d;
     if (st == RS_OK)
         st = rs_matrix_widen(m, first + n, err);

@@ -9,7 +9,6 @@
 #define RS_SETS_MAX 2
 
 struct rs_sets {
-    const struct rs_matrix *m;
     struct rs_program *program; /* of the base columns; the chosen steps are appended at the end */
     unsigned n;
     size_t d[RS_SETS_MAX]; /* columns of each set, as of the last call */

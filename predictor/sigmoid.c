@@ -34,15 +34,17 @@ void rs_sigmoid_clear(struct rs_sigmoid *s)
 bool rs_sigmoid_standardise(struct rs_sigmoid *s)
 {
     for (size_t j = 0; j < s->n_inputs; j++) {
-        double *x = s->x[j], total = 0, sum = 0, squares = 0;
+        double *x = s->x[j], sums[2] = { 0, 0 }, squares = 0; /* weights, and weighted inputs */
         for (size_t i = 0; i < s->n; i++) {
-            total += s->weight[i];
-            sum += s->weight[i] * x[i];
+            sums[0] += s->weight[i];
+            sums[1] += s->weight[i] * x[i];
         }
-        double mean = sum / total;
+        rs_comm_sum(s->comm, sums, RS_LEN(sums), NULL);
+        double mean = sums[1] / sums[0];
         for (size_t i = 0; i < s->n; i++)
             squares += s->weight[i] * (x[i] - mean) * (x[i] - mean);
-        double scale = sqrt(squares / total);
+        rs_comm_sum(s->comm, &squares, 1, NULL);
+        double scale = sqrt(squares / sums[0]);
         if (!(scale > 1e-12 * (1 + fabs(mean))))
             return false;
         for (size_t i = 0; i < s->n; i++)
@@ -104,10 +106,12 @@ INLINE void sum_rows(const struct rs_sigmoid *s, size_t n_inputs, const double *
 
 static void sum_up(const struct rs_sigmoid *s, const double *w, struct sums *out)
 {
+    *out = (struct sums){ 0 };
     if (s->n_inputs == 1)
         sum_rows(s, 1, w, out);
     else
         sum_rows(s, 2, w, out);
+    rs_comm_sum(s->comm, (double *)out, sizeof *out / sizeof(double), NULL);
 }
 
 /* Cholesky's factor of h in place, then step = -h^-1 g. False where h is not positive. */

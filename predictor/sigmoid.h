@@ -6,6 +6,7 @@
 
 #include "common/base.h"
 #include "common/error.h"
+#include "predictor/comm.h"
 
 #define RS_SIGMOID_INPUTS 2
 #define RS_SIGMOID_PARAMS (RS_SIGMOID_INPUTS + 1)
@@ -16,6 +17,7 @@ struct rs_sigmoid {
     double *x[RS_SIGMOID_INPUTS], *weight, *target; /* n of each */
     double mean[RS_SIGMOID_INPUTS], scale[RS_SIGMOID_INPUTS];
     double *memory;
+    rs_comm *comm; /* of processes that have more of the rows; NULL. Its errors stay, and are the caller's to ask for */
 };
 
 /* Room for n_rows rows, of which s->x, s->weight and s->target are to be filled in raw units. RS_ENOMEM. */

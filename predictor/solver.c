@@ -423,14 +423,14 @@ static enum rs_status fit(struct rs_fit *f, const struct classes *c, struct rs_f
 {
     rs_solver *ws = f->ws;
     size_t d = f->p.d, n_rows = rs_subset_size(ws, f->p.n, d);
-    double sampled[2] = { n_rows > 0 || f->p.n == 0, 0 }; /* all processes or none */
-    sampled[1] = !(sampled[0] > 0);
+    /* all processes sample or none: rows of all samples, and processes that have too few rows for one */
+    double sampled[2] = { (double)n_rows, n_rows == 0 && f->p.n > 0 };
     enum rs_status st = rs_comm_sum(f->opt->comm, sampled, 2, f->err);
     double kappa = 0;
     f->curvature = RS_CURVATURE_FLOAT;
-    if (st == RS_OK && n_rows && sampled[1] == 0) {
+    if (st == RS_OK && sampled[0] > 0 && sampled[1] == 0) {
         st = fit_pilots(f, n_rows / 2, c);
-        kappa = DRAW_SHARE * (double)n_rows * sampled[0] / (double)(d + 1);
+        kappa = DRAW_SHARE * sampled[0] / (double)(d + 1);
     }
     if (st == RS_OK)
         st = rs_fit_evaluate(f, &ws->at, true, kappa);
@@ -460,6 +460,9 @@ enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const st
     memcpy(ws->at.w, w, (p->d + 1) * sizeof *w);
     start_at(&f, &classes, ws->at.w);
     st = fit(&f, &classes, &report);
+    if (st < 0)
+        return st;
+    st = rs_comm_sum(opt->comm, &f.passes, 1, err);
     if (st < 0)
         return st;
     memcpy(w, ws->at.w, (p->d + 1) * sizeof *w);

@@ -36,7 +36,8 @@ struct look {
     uint32_t *rows, *unit;
     uint8_t *y;
     float *weight;
-    size_t n, n_units_positive;
+    size_t n;
+    uint64_t n_units_positive;
 };
 
 static void look_clear(struct look *l)
@@ -95,36 +96,51 @@ static uint32_t scatter(size_t i)
     return (uint32_t)(h >> 32);
 }
 
+bool rs_terms_looks_at(const struct rs_terms_whole *whole, size_t i, bool y)
+{
+    uint64_t max = RS_MIN(whole->n_class[1], (uint64_t)POSITIVES_MAX);
+    if (!y)
+        max = RS_TERMS_ROWS - max;
+    return whole->n_class[y] <= max || scatter(i) < (uint32_t)((double)max / (double)whole->n_class[y] * 0x1p32);
+}
+
+static struct rs_terms_whole count_all(const struct rs_terms_input *in)
+{
+    struct rs_terms_whole all = { 0 };
+    uint32_t last_positive = UINT32_MAX;
+    for (size_t i = 0; i < in->n; i++) {
+        bool c = in->y[i] != 0;
+        uint32_t unit = in->unit ? in->unit[i] : (uint32_t)i;
+        all.n_class[c]++;
+        all.n_units_positive += c && unit != last_positive;
+        last_positive = c ? unit : last_positive;
+    }
+    return all;
+}
+
 static enum rs_status look_at(const struct rs_terms_input *in, struct look *l, struct rs_error *err)
 {
-    size_t n_class[2] = { 0, 0 }, max[2], kept[2] = { 0, 0 };
-    for (size_t i = 0; i < in->n; i++)
-        n_class[in->y[i] != 0]++;
-    max[1] = RS_MIN(n_class[1], (size_t)POSITIVES_MAX);
-    max[0] = RS_TERMS_ROWS - max[1];
+    struct rs_terms_whole all = in->whole ? *in->whole : count_all(in);
+    size_t kept[2] = { 0, 0 };
+    l->n_units_positive = all.n_units_positive;
     l->rows = rs_alloc(in->n, sizeof *l->rows);
     l->unit = rs_alloc(in->n, sizeof *l->unit);
     l->y = rs_alloc(in->n, sizeof *l->y);
     l->weight = rs_alloc(in->n, sizeof *l->weight);
     if (!l->rows || !l->unit || !l->y || !l->weight)
         return rs_error_set(err, RS_ENOMEM, "%zu rows", in->n);
-    uint32_t last_positive = UINT32_MAX;
     for (size_t i = 0; i < in->n; i++) {
         bool c = in->y[i] != 0;
-        uint32_t unit = in->unit ? in->unit[i] : (uint32_t)i;
-        if (c && unit != last_positive)
-            l->n_units_positive++;
-        last_positive = c ? unit : last_positive;
-        if (n_class[c] > max[c] && scatter(i) >= (uint32_t)((double)max[c] / (double)n_class[c] * 0x1p32))
+        if (!in->whole && !rs_terms_looks_at(&all, i, c))
             continue;
         l->rows[l->n] = in->rows[i];
-        l->unit[l->n] = unit;
+        l->unit[l->n] = in->unit ? in->unit[i] : (uint32_t)i;
         l->y[l->n] = c;
         l->weight[l->n++] = in->weight ? in->weight[i] : 1;
         kept[c]++;
     }
     for (size_t k = 0; k < l->n; k++)
-        l->weight[k] *= (float)n_class[l->y[k]] / (float)RS_MAX(kept[l->y[k]], (size_t)1);
+        l->weight[k] *= (float)all.n_class[l->y[k]] / (float)RS_MAX(kept[l->y[k]], (size_t)1);
     return RS_OK;
 }
 

@@ -29,11 +29,20 @@ struct rs_terms_input {
     size_t stride;                    /* at least n_steps */
     const uint32_t *rows;             /* n rows of x, rows of an entity together */
     size_t n;
-    const uint8_t *y;     /* n: of rows[i] */
-    const float *weight;  /* n, or NULL: 1 */
-    const uint32_t *unit; /* n: entity, or NULL: each row its own */
-    unsigned n_threads;   /* 0: all cores; the result is the same */
+    const uint8_t *y;                   /* n: of rows[i] */
+    const float *weight;                /* n, or NULL: 1 */
+    const uint32_t *unit;               /* n: entity, or NULL: each row its own */
+    unsigned n_threads;                 /* 0: all cores; the result is the same */
+    const struct rs_terms_whole *whole; /* where the rows are chosen from more already; NULL: they are all there are */
 };
+
+/* What rows were chosen from by rs_terms_looks_at(). */
+struct rs_terms_whole {
+    uint64_t n_class[2];
+    uint64_t n_units_positive; /* runs of one entity among the positive rows */
+};
+/* Whether row i of all, of class y, is among the RS_TERMS_ROWS or so that are looked at. */
+bool rs_terms_looks_at(const struct rs_terms_whole *whole, size_t i, bool y);
 
 /* No terms where one class is missing or nothing gains. Deterministic. RS_ENOMEM, RS_ECANCELLED. */
 enum rs_status rs_terms_grow(const struct rs_terms_input *in, struct rs_terms *out, struct rs_error *err);

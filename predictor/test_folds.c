@@ -44,7 +44,7 @@ static void test_no_leak(void **unused)
     rs_auto_folds f = { 0 };
     struct rs_error err = RS_ERROR_INIT;
     make(&m, N_DAYS);
-    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_OK);
+    assert_int_equal(rs_folds_make(&m, H, NULL, &f, &err), RS_OK);
     assert_true(f.has_cut && f.n_train_failing >= 10 && f.n_valid_failing >= 10);
     size_t failing[RS_FOLDS] = { 0 };
     for (uint32_t u = 0; u < N_UNITS; u++)
@@ -76,7 +76,7 @@ static void test_snapshot_has_no_date(void **unused)
         m.unit_fails[u] = m.y[u];
     }
     m.n_positive = m.n_failing = N_UNITS / 10;
-    assert_int_equal(rs_folds_make(&m, H, &f, NULL), RS_OK);
+    assert_int_equal(rs_folds_make(&m, H, NULL, &f, NULL), RS_OK);
     assert_false(f.has_cut);
     assert_string_equal(f.why_no_cut, "a snapshot: about one row an entity");
     for (unsigned k = 0; k < RS_FOLDS; k++)
@@ -93,13 +93,13 @@ static void test_too_few(void **unused)
     struct rs_error err = RS_ERROR_INIT;
     make(&m, N_DAYS);
     m.n_failing = 1;
-    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_ENODATA);
+    assert_int_equal(rs_folds_make(&m, H, NULL, &f, &err), RS_ENODATA);
     assert_string_equal(err.msg,
                         "1 entities fail within the horizon, at least 2 needed: give a longer history, a longer "
                         "horizon, or more entities");
     m.n_failing = 40;
     m.n_positive = m.n;
-    assert_int_equal(rs_folds_make(&m, H, &f, &err), RS_ENODATA);
+    assert_int_equal(rs_folds_make(&m, H, NULL, &f, &err), RS_ENODATA);
 }
 
 int main(void)

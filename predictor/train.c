@@ -9,7 +9,8 @@
 #include "predictor/load.h"
 #include "predictor/terms.h"
 
-#define FINAL_GRADIENT 1e-10
+#define FINAL_GRADIENT 1e-14 /* asked of the final fit: as exact as sums in double are */
+#define FINAL_ENOUGH 1e-10   /* at this it has converged */
 #define FINAL_MAX_ITER 200
 #define ALERT_BUDGET 0.01 /* of the suggested threshold */
 #define THRESHOLD_ROWS 50000
@@ -105,7 +106,7 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
     rs_autofree bool *keep = rs_alloc(m->d, sizeof *keep);
     if (!keep)
         return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
-    st = rs_matrix_useful(m, keep, err);
+    st = rs_matrix_useful(m, opt->comm, keep, err);
     if (st < 0)
         return st;
     rs_matrix_prune(m, keep);
@@ -121,11 +122,11 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
     rs_auto_folds folds = { 0 };
     rs_auto_sample sample = { 0 };
     struct rs_program *p = &t->model->program;
-    enum rs_status st = rs_folds_make(m, opt->horizon_s, &folds, err);
+    enum rs_status st = rs_folds_make(m, opt->horizon_s, opt->comm, &folds, err);
     if (st == RS_OK)
-        st = rs_sample_take(m, &folds, opt->seed, rs_sets_stride(sets), &sample, err);
+        st = rs_sample_take(m, &folds, opt->seed, rs_sets_stride(sets), opt->comm, &sample, err);
     if (st == RS_OK)
-        st = rs_leak_look(&sample, m, p, &t->leak, err);
+        st = rs_leak_look(&sample, p, &t->leak, err);
     struct rs_select_options select_opt = {
         opt->learner, opt->C, opt->target, opt->horizon_s, opt->seed, opt->is_quiet
     };
@@ -185,7 +186,9 @@ static enum rs_status fit_all(const struct rs_train_options *opt, const struct r
                                 .seed = opt->seed,
                                 .comm = opt->comm };
     f->d = SIZE_MAX;
-    return c->ops->fit(&ws, &p, c, f, err);
+    st = c->ops->fit(&ws, &p, c, f, err);
+    f->report.has_converged |= f->report.rel_gradient <= FINAL_ENOUGH;
+    return st;
 }
 
 /* Cohort deltas on top of the final fit, and the slope of its line to log odds; z: n of the matrix. */
@@ -198,7 +201,7 @@ static enum rs_status pool_all(const struct rs_train_options *opt, const struct 
     if (!cohort)
         return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", m->n);
     struct rs_calibrator scale;
-    enum rs_status st = rs_log_odds_scale(c, z, m->y, m->weight, NULL, m->n, &scale, err);
+    enum rs_status st = rs_log_odds_scale(c, z, m->y, m->weight, NULL, m->n, opt->comm, &scale, err);
     if (st < 0 || !(scale.a > 0))
         return st;
     for (size_t i = 0; i < m->n; i++) {
@@ -217,25 +220,44 @@ static enum rs_status pool_all(const struct rs_train_options *opt, const struct 
                                        .n = m->n,
                                        .cohorts = p->cohorts,
                                        .n_cohorts = p->n_cohorts,
+                                       .is_final = true,
                                        .comm = opt->comm };
     return rs_pool_fit(&problem, strength, out, err);
 }
 
-/* Without validation: the threshold of training rows, spread over the matrix. */
-static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, struct rs_model *model,
+/* Every step-th of the numbers of all rows. */
+static enum rs_status spread(const struct rs_matrix *m, const struct rs_matrix_total *all, const double *of_row,
+                             rs_comm *comm, double **out, size_t *out_n, struct rs_error *err)
+{
+    size_t step = all->n / THRESHOLD_ROWS + 1, n = 0;
+    rs_autofree double *mine = rs_alloc(m->n / step + 1, sizeof *mine);
+    if (!mine)
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", m->n);
+    for (size_t i = (step - all->first % step) % step; i < m->n; i += step)
+        mine[n++] = of_row[i];
+    void *got = NULL;
+    enum rs_status st = rs_comm_gather(comm, mine, n, sizeof *mine, &got, out_n, err);
+    *out = got;
+    return st;
+}
+
+/* Without validation: the threshold of training rows, spread over the matrix; z and the weight of each row. */
+static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, rs_comm *comm, struct rs_model *model,
                                     struct rs_error *err)
 {
-    size_t step = m->n / THRESHOLD_ROWS + 1;
-    rs_auto_crossfit x = { .n = (m->n + step - 1) / step };
-    x.z = rs_alloc(x.n, sizeof *x.z);
-    x.weight = rs_alloc(x.n, sizeof *x.weight);
-    if (!x.z || !x.weight)
-        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", x.n);
-    for (size_t i = 0; i < x.n; i++) {
-        x.z[i] = z[i * step];
-        x.weight[i] = (double)m->weight[i * step];
-    }
-    return rs_crossfit_threshold(&x, &model->calibrator, ALERT_BUDGET, &model->meta.threshold, err);
+    struct rs_matrix_total all;
+    rs_auto_crossfit x = { 0 };
+    rs_autofree double *weight = rs_alloc(m->n, sizeof *weight);
+    if (!weight)
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", m->n);
+    for (size_t i = 0; i < m->n; i++)
+        weight[i] = (double)m->weight[i];
+    enum rs_status st = rs_matrix_total(m, comm, &all, err);
+    if (st == RS_OK)
+        st = spread(m, &all, z, comm, &x.z, &x.n, err);
+    if (st == RS_OK)
+        st = spread(m, &all, weight, comm, &x.weight, &x.n, err);
+    return st < 0 ? st : rs_crossfit_threshold(&x, &model->calibrator, ALERT_BUDGET, &model->meta.threshold, err);
 }
 
 /* The final fit of what was chosen; m is standardised. */
@@ -247,7 +269,10 @@ static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt
     rs_auto_fitted fitted = { 0 };
     rs_auto_deltas deltas = { 0 };
     double slope = 1;
-    enum rs_status st = fit_all(opt, m, penalty, c, &fitted, err);
+    struct rs_matrix_total all;
+    enum rs_status st = rs_matrix_total(m, opt->comm, &all, err);
+    if (st == RS_OK)
+        st = fit_all(opt, m, penalty, c, &fitted, err);
     bool is_pooled = x->n_strengths && !isinf(x->of[x->chosen].strength.bias);
     if (st < 0)
         return st;
@@ -259,10 +284,10 @@ static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt
         if (st == RS_OK && is_pooled)
             st = pool_all(opt, m, &t->model->program, &x->of[x->chosen].strength, c, z, &slope, &deltas, err);
         if (st == RS_OK && isnan(t->model->meta.threshold))
-            st = own_threshold(m, z, t->model, err);
+            st = own_threshold(m, z, opt->comm, t->model, err);
     }
     t->fit = fitted.report;
-    t->n_fitted = m->n;
+    t->n_fitted = all.n;
     t->keep_share = m->keep_share;
     t->n_control = m->tally.n_control;
     return st < 0 ? st : rs_assemble(rs_fleet_info(fleet), opt, m, c, &fitted, &deltas, slope, t->model, err);
