@@ -140,6 +140,18 @@ enum rs_status rs_cli_parse(int argc, char **argv, const struct rs_verb *verb, c
     return RS_OK;
 }
 
+enum rs_status rs_cli_parse_one(int argc, char **argv, const struct rs_verb *verb, const struct rs_opt *opts,
+                                const char *noun, const char **out, struct rs_error *err)
+{
+    int first = 0;
+    enum rs_status st = rs_cli_parse(argc, argv, verb, opts, &first, err);
+    if (st == RS_OK && argc - first != 1)
+        st = rs_error_set(err, RS_EUSAGE, "one %s needed, %d given; see --help", noun, argc - first);
+    if (st == RS_OK)
+        *out = argv[first];
+    return st;
+}
+
 static int usage(const char *program, const struct rs_verb *verbs, FILE *to)
 {
     fprintf(to, "Usage: %s VERB [options]\n\n", program);
@@ -186,4 +198,15 @@ int rs_cli_fail(const char *verb, const struct rs_error *err)
 {
     fprintf(stderr, "reseat %s: %s\n", verb, err->msg[0] ? err->msg : rs_status_meaning(err->status));
     return err->status == RS_EUSAGE ? RS_EXIT_USAGE : err->status == RS_EQUALITY ? RS_EXIT_QUALITY : RS_EXIT_FAILED;
+}
+
+int rs_cli_end(const char *verb, enum rs_status st, const struct rs_error *err)
+{
+    return st < 0 ? rs_cli_fail(verb, err) : RS_EXIT_OK;
+}
+
+enum rs_status rs_cli_flush(struct rs_error *err)
+{
+    bool ok = fflush(stdout) == 0 && !ferror(stdout);
+    return ok ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
 }

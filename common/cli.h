@@ -40,12 +40,25 @@ struct rs_verb {
 enum rs_status rs_cli_parse(int argc, char **argv, const struct rs_verb *verb, const struct rs_opt *opts, int *first,
                             struct rs_error *err);
 
+/* The same for a verb with one operand, which *out then names: "one fleet file needed, 2 given" where noun is "fleet
+ * file" and the command line has another number of them. */
+enum rs_status rs_cli_parse_one(int argc, char **argv, const struct rs_verb *verb, const struct rs_opt *opts,
+                                const char *noun, const char **out, struct rs_error *err);
+
 /* Picks the verb by argv[0] ("reseat-eval") or argv[1] and runs it. program is the name that --help shows. */
 int rs_cli_main(const char *program, const struct rs_verb *verbs, int argc, char **argv);
 
 /* Prints "program: message" on stderr and returns the exit code that fits the status (RS_EUSAGE 2, RS_EQUALITY 3, else
  * 1). */
 int rs_cli_fail(const char *verb, const struct rs_error *err);
+
+/* The exit code of a verb that ends with st: RS_EXIT_OK for RS_OK, and for RS_CONTINUE of rs_cli_parse(), else that of
+ * rs_cli_fail(). */
+int rs_cli_end(const char *verb, enum rs_status st, const struct rs_error *err);
+
+/* Hands what was printed on stdout to the system: RS_EIO where it did not take all of it (a full disk). A verb that
+ * prints its result calls this before it ends. */
+enum rs_status rs_cli_flush(struct rs_error *err);
 
 /* A size with an optional suffix: 512, 10k, 64M, 2G, 1T (powers of 1024). False where text is none. */
 bool rs_size_parse(const char *text, uint64_t *out);

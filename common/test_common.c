@@ -246,6 +246,37 @@ static void test_options(void **state)
     assert_string_equal(err.msg, "--output: an argument is missing; see --help");
 }
 
+static void test_one_operand(void **state)
+{
+    (void)state;
+    bool flag = false;
+    const struct rs_opt opts[] = { { "json", 0, RS_OPT_FLAG, &flag, NULL, "" }, { 0 } };
+    const struct rs_verb verb = { .name = "info", .synopsis = "", .summary = "" };
+    struct rs_error err = RS_ERROR_INIT;
+    const char *path = "untouched";
+    char *none[] = { "info", "--json", NULL }, *two[] = { "info", "a.h5", "b.h5", NULL };
+    char *one[] = { "info", "a.h5", "--json", NULL };
+    assert_int_equal(rs_cli_parse_one(2, none, &verb, opts, "fleet file", &path, &err), RS_EUSAGE);
+    assert_string_equal(err.msg, "one fleet file needed, 0 given; see --help");
+    assert_int_equal(rs_cli_parse_one(3, two, &verb, opts, "fleet file", &path, &err), RS_EUSAGE);
+    assert_string_equal(err.msg, "one fleet file needed, 2 given; see --help");
+    assert_string_equal(path, "untouched");
+    assert_int_equal(rs_cli_parse_one(3, one, &verb, opts, "fleet file", &path, &err), RS_OK);
+    assert_string_equal(path, "a.h5");
+    assert_true(flag);
+}
+
+static void test_exit_codes(void **state)
+{
+    (void)state;
+    struct rs_error err = RS_ERROR_INIT;
+    assert_int_equal(rs_cli_end("info", RS_OK, &err), RS_EXIT_OK);
+    assert_int_equal(rs_cli_end("info", RS_CONTINUE, &err), RS_EXIT_OK);
+    assert_int_equal(rs_cli_end("info", rs_error_set(&err, RS_EUSAGE, "mistake"), &err), RS_EXIT_USAGE);
+    assert_int_equal(rs_cli_end("info", rs_error_set(&err, RS_EQUALITY, "too low"), &err), RS_EXIT_QUALITY);
+    assert_int_equal(rs_cli_end("info", rs_error_set(&err, RS_EIO, "broken"), &err), RS_EXIT_FAILED);
+}
+
 static void test_sizes_for_people(void **state)
 {
     (void)state;
@@ -278,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_files_appear_whole),
         cmocka_unit_test(test_a_failed_write_keeps_the_old_file),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_one_operand),
+        cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_sizes_for_people),
         cmocka_unit_test(test_faults_hit_as_told),
     };

@@ -108,7 +108,7 @@ enum rs_status rs_builder_attr(rs_builder *b, const char *name, bool is_number, 
     bool is_new;
     enum rs_status st = declare(&b->column_names, "attribute", name, RS_ATTRS_MAX, out, &is_new, err);
     if (st == RS_OK && is_new)
-        b->columns[*out] = (struct rs_column){ .is_number = is_number };
+        b->columns[*out] = (struct rs_column){ .name = b->column_names.strings[*out], .is_number = is_number };
     return st;
 }
 

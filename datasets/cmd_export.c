@@ -193,7 +193,7 @@ static enum rs_status print_line(const struct exporter *x, int64_t time, const c
 {
     char text[RS_TIME_MAX];
     if (printf("%s%s%s", head, rs_time_format(time + x->shift_s, text), tail) < 0)
-        return rs_error_errno(err, RS_EIO, "standard output");
+        return rs_error_errno(err, RS_EIO, "stdout");
     return RS_OK;
 }
 
@@ -400,9 +400,7 @@ static enum rs_status run(struct exporter *x, struct rs_error *err)
         st = scan(x, err);
     if (st == RS_OK)
         st = print_kept(x, err);
-    if (st == RS_OK && fflush(stdout) != 0)
-        st = rs_error_errno(err, RS_EIO, "standard output");
-    return st;
+    return st < 0 ? st : rs_cli_flush(err);
 }
 
 static void clear(struct exporter *x)
@@ -427,14 +425,12 @@ static int work(void *arg)
     struct exporter x = { .opt = arg, .host = NO_ENTITY };
     enum rs_status st = run(&x, &err);
     clear(&x);
-    return st < 0 ? rs_cli_fail("export", &err) : RS_EXIT_OK;
+    return rs_cli_end("export", st, &err);
 }
 
-static enum rs_status check(const struct options *opt, int n_operands, struct rs_error *err)
+static enum rs_status check(const struct options *opt, struct rs_error *err)
 {
     int64_t ignored;
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file is wanted; see --help");
     if (opt->as && !opt->entity)
         return rs_error_set(err, RS_EUSAGE, "--as: renames the host of --entity, which is missing");
     if (opt->as && !*opt->as)
@@ -478,21 +474,17 @@ int rs_cmd_export(int argc, char **argv, const struct rs_verb *self)
         { "quiet", 'q', RS_OPT_FLAG, &opt.is_quiet, NULL, "No progress." },
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
-    int first;
     for (int i = 1; i < argc; i++)
         if (argv[i][0] != '-' && is_model(argv[i])) {
             become_export_model(argv);
             rs_error_errno(&err, RS_ENOTFOUND, "%s: a model: reseat-export-model", argv[i]);
             return rs_cli_fail(self->name, &err);
         }
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &opt.path, &err);
     if (st == RS_OK)
-        st = check(&opt, argc - first, &err);
-    if (st < 0)
-        return rs_cli_fail(self->name, &err);
-    opt.path = argv[first];
+        st = check(&opt, &err);
+    if (st != RS_OK)
+        return rs_cli_end("export", st, &err);
     rs_cli_catch_signals();
-    return rs_contain(self->name, opt.path, work, &opt);
+    return rs_contain("export", opt.path, work, &opt);
 }

@@ -138,5 +138,5 @@ int rs_cmd_import(int argc, char **argv, const struct rs_verb *self)
         print_json(a.out, &report);
     else
         print_text(a.out, &report);
-    return RS_EXIT_OK;
+    return rs_cli_end("import", rs_cli_flush(&err), &err);
 }

@@ -163,7 +163,7 @@ static int work(void *arg)
         print_json(a, rs_fleet_info(f));
     else
         print_text(a, rs_fleet_info(f));
-    return RS_EXIT_OK;
+    return rs_cli_end("info", rs_cli_flush(&err), &err);
 }
 
 int rs_cmd_info(int argc, char **argv, const struct rs_verb *self)
@@ -176,15 +176,9 @@ int rs_cmd_info(int argc, char **argv, const struct rs_verb *self)
         { "quiet", 'q', RS_OPT_FLAG, &a.is_quiet, NULL, "No progress." },
         { .name = NULL },
     };
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
-    if (st == RS_OK && argc - first != 1)
-        st = rs_error_set(&err, RS_EUSAGE, "one fleet file is needed; see --help");
-    if (st < 0)
-        return rs_cli_fail(self->name, &err);
-    a.path = argv[first];
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.path, &err);
+    if (st != RS_OK)
+        return rs_cli_end("info", st, &err);
     rs_cli_catch_signals();
-    return rs_contain(self->name, a.path, work, &a);
+    return rs_contain("info", a.path, work, &a);
 }

@@ -18,17 +18,16 @@ static void print_text(const char *path, const struct rs_builder_counts *c, cons
     printf("VMs: %llu, reboots: %llu\n", (unsigned long long)s->vms, (unsigned long long)s->reboots);
 }
 
-static int print_json(const char *path, const struct rs_builder_counts *c, const struct rs_simulate_counts *s)
+static void print_json(const char *path, const struct rs_builder_counts *c, const struct rs_simulate_counts *s)
 {
     json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "rows",
                           (json_int_t)c->rows, "entities", (json_int_t)c->entities, "failures", (json_int_t)c->failures,
                           "failing_entities", (json_int_t)c->failing_entities, "predictable",
                           (json_int_t)s->predictable, "vms", (json_int_t)s->vms, "reboots", (json_int_t)s->reboots,
                           "drained", (json_int_t)s->drained, "controls", (json_int_t)s->controls);
-    int rc = o ? json_dumpf(o, stdout, JSON_INDENT(2)) : -1;
+    json_dumpf(o, stdout, JSON_INDENT(2));
     json_decref(o);
     puts("");
-    return rc == 0 ? RS_EXIT_OK : RS_EXIT_FAILED;
 }
 
 /* The command that makes the same file again. */
@@ -141,7 +140,8 @@ int rs_cmd_simulate(int argc, char **argv, const struct rs_verb *self)
     if (st < 0)
         return rs_cli_fail(self->name, &err);
     if (is_json)
-        return print_json(out, &counts, &simulated);
-    print_text(out, &counts, &simulated);
-    return RS_EXIT_OK;
+        print_json(out, &counts, &simulated);
+    else
+        print_text(out, &counts, &simulated);
+    return rs_cli_end("simulate", rs_cli_flush(&err), &err);
 }

@@ -10,8 +10,8 @@
 #include "datasets/builder.h"
 #include "datasets/intern.h"
 
-struct rs_column { /* of a builder: a declared attribute */
-    char *name;
+struct rs_column {    /* of a builder: a declared attribute */
+    const char *name; /* borrowed from whoever declared it */
     bool is_number;
     struct rs_intern values; /* categorical: in order of first sight */
 };

@@ -173,7 +173,7 @@ static enum rs_status print(const struct cohorts_args *a, const struct gathering
     if (a->is_json)
         return rs_json_print(rs_discovery_json(&report), err);
     rs_discovery_text(&report, stdout);
-    return fflush(stdout) == 0 ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
+    return rs_cli_flush(err);
 }
 
 static enum rs_status discover(struct cohorts_args *a, struct rs_error *err)
@@ -198,13 +198,11 @@ static enum rs_status discover(struct cohorts_args *a, struct rs_error *err)
 static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
-    return discover(arg, &err) < 0 ? rs_cli_fail("cohorts", &err) : RS_EXIT_OK;
+    return rs_cli_end("cohorts", discover(arg, &err), &err);
 }
 
-static enum rs_status check_args(int n_operands, struct cohorts_args *a, struct rs_error *err)
+static enum rs_status check_args(struct cohorts_args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file needed, %d given; see --help", n_operands);
     if (!(a->opt.fdr > 0 && a->opt.fdr < 1))
         return rs_error_set(err, RS_EUSAGE, "--fdr: a value between 0 and 1 needed");
     if (a->opt.min_failures < 1 || a->opt.min_entities < 1)
@@ -233,15 +231,11 @@ int rs_cmd_cohorts(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st < 0)
-        return rs_cli_fail("cohorts", &err);
-    a.fleet = argv[first];
+        st = check_args(&a, &err);
+    if (st != RS_OK)
+        return rs_cli_end("cohorts", st, &err);
     rs_cli_catch_signals();
     return rs_contain("cohorts", a.fleet, work, &a);
 }

@@ -209,7 +209,7 @@ static enum rs_status print(const struct drift_args *a, const struct rs_model *m
     if (a->is_json)
         return rs_json_print(report_json(a, m, d), err);
     print_text(a, d);
-    return fflush(stdout) == 0 ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
+    return rs_cli_flush(err);
 }
 
 /* ---- the verb ---- */
@@ -243,13 +243,11 @@ static enum rs_status compare(const struct drift_args *a, struct rs_error *err)
 static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
-    return compare(arg, &err) < 0 ? rs_cli_fail("drift", &err) : RS_EXIT_OK;
+    return rs_cli_end("drift", compare(arg, &err), &err);
 }
 
-static enum rs_status check_args(int n_operands, struct drift_args *a, struct rs_error *err)
+static enum rs_status check_args(struct drift_args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file needed, %d given; see --help", n_operands);
     if (!a->model)
         return rs_error_set(err, RS_EUSAGE, "--model: the model to compare with is missing");
     if (a->since_word && rs_time_parse(a->since_word, &a->since) < 0)
@@ -271,15 +269,11 @@ int rs_cmd_drift(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st < 0)
-        return rs_cli_fail("drift", &err);
-    a.fleet = argv[first];
+        st = check_args(&a, &err);
+    if (st != RS_OK)
+        return rs_cli_end("drift", st, &err);
     rs_cli_catch_signals();
     return rs_contain("drift", a.fleet, work, &a);
 }

@@ -58,19 +58,15 @@ static enum rs_status dump(const char *path, bool is_json, struct rs_error *err)
 
 int rs_cmd_dump(int argc, char **argv, const struct rs_verb *self)
 {
+    const char *path;
     bool is_json = false;
     const struct rs_opt opts[] = {
         { "json", 0, RS_OPT_FLAG, &is_json, NULL, "Print JSON." },
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
-    if (st == RS_OK && argc - first != 1)
-        st = rs_error_set(&err, RS_EUSAGE, "one model file needed, %d given; see --help", argc - first);
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "model file", &path, &err);
     if (st == RS_OK)
-        st = dump(argv[first], is_json, &err);
-    return st < 0 ? rs_cli_fail("dump", &err) : RS_EXIT_OK;
+        st = dump(path, is_json, &err);
+    return rs_cli_end("dump", st, &err);
 }

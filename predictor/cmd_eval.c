@@ -3,7 +3,6 @@
  */
 #include "predictor/cmd.h"
 
-#include "datasets/contain.h"
 #include "predictor/bootstrap.h"
 #include "predictor/json.h"
 #include "predictor/outfile.h"
@@ -45,10 +44,8 @@ static enum rs_status parse_budgets(const char *text, struct rs_eval_options *op
     }
 }
 
-static enum rs_status check_args(int n_operands, struct eval_args *a, struct rs_error *err)
+static enum rs_status check_args(struct eval_args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file needed, %d given; see --help", n_operands);
     if (!a->model)
         return rs_error_set(err, RS_EUSAGE, "--model: the model to evaluate is missing");
     if (a->n_bins < 1 || a->n_bins > RS_BINS_MAX)
@@ -118,7 +115,7 @@ static enum rs_status print(const struct eval_args *a, const struct rs_report *r
     if (a->is_json)
         return rs_json_print(rs_report_json(report), err);
     rs_report_text(report, a->has_cohort_tables, stdout);
-    return fflush(stdout) == 0 ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
+    return rs_cli_flush(err);
 }
 
 static enum rs_status check_auc(const struct eval_args *a, const struct rs_evaluation *ev, struct rs_error *err)
@@ -166,22 +163,7 @@ static enum rs_status evaluate(struct eval_args *a, struct rs_error *err)
 static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
-    return evaluate(arg, &err) < 0 ? rs_cli_fail("eval", &err) : RS_EXIT_OK;
-}
-
-/* The page is opened before, and renamed after, the contained child has filled it. */
-static int run(struct eval_args *a)
-{
-    struct rs_error err = RS_ERROR_INIT;
-    if (a->html && rs_outfile_open(&a->page, a->html, &err) < 0)
-        return rs_cli_fail("eval", &err);
-    int code = rs_contain("eval", a->fleet, work, a);
-    bool is_written = code == RS_EXIT_OK || code == RS_EXIT_QUALITY;
-    if (a->html && is_written && rs_outfile_commit(&a->page, &err) < 0)
-        code = rs_cli_fail("eval", &err);
-    if (a->html)
-        rs_outfile_close(&a->page);
-    return code;
+    return rs_cli_end("eval", evaluate(arg, &err), &err);
 }
 
 int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self)
@@ -214,15 +196,11 @@ int rs_cmd_eval(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st < 0)
-        return rs_cli_fail("eval", &err);
-    a.fleet = argv[first];
+        st = check_args(&a, &err);
+    if (st != RS_OK)
+        return rs_cli_end("eval", st, &err);
     rs_cli_catch_signals();
-    return run(&a);
+    return rs_outfile_contain(&a.page, a.html, "eval", a.fleet, work, &a);
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reseat export-model: a model, or the features of a fleet's samples, in the formats of others. `reseat export` hands
- * over to it where its operand is a model.
- *
- * With --features the file is opened before, and renamed after, the contained child has read the fleet. */
+ * over to it where its operand is a model. */
 #include "predictor/cmd.h"
 
 #include "common/file.h"
-#include "datasets/contain.h"
 #include "predictor/export.h"
 #include "predictor/outfile.h"
 #include "predictor/scoring.h"
@@ -58,19 +55,7 @@ static enum rs_status write_rows(struct args *a, struct rs_error *err)
 static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
-    return write_rows(arg, &err) < 0 ? rs_cli_fail("export", &err) : RS_EXIT_OK;
-}
-
-static int export_rows(struct args *a)
-{
-    struct rs_error err = RS_ERROR_INIT;
-    if (rs_outfile_open(&a->out, a->output, &err) < 0)
-        return rs_cli_fail("export", &err);
-    int code = rs_contain("export", a->fleet, work, a);
-    if (code == RS_EXIT_OK && rs_outfile_commit(&a->out, &err) < 0)
-        code = rs_cli_fail("export", &err);
-    rs_outfile_close(&a->out);
-    return code;
+    return rs_cli_end("export", write_rows(arg, &err), &err);
 }
 
 static int export_model(const struct args *a)
@@ -86,13 +71,11 @@ static int export_model(const struct args *a)
     }
     if (st == RS_OK)
         st = rs_write_file(a->output, text.data, text.len, &err);
-    return st < 0 ? rs_cli_fail("export", &err) : RS_EXIT_OK;
+    return rs_cli_end("export", st, &err);
 }
 
-static enum rs_status check_args(int n_operands, struct args *a, struct rs_error *err)
+static enum rs_status check_args(struct args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one model file needed, %d given; see --help", n_operands);
     if (!a->format_word)
         return rs_error_set(err, RS_EUSAGE,
                             "--format: missing: libsvm, liblinear, pmml, json, c or features needed for a model");
@@ -120,15 +103,13 @@ int rs_cmd_export_model(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "model file", &a.model, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st < 0)
-        return rs_cli_fail("export", &err);
-    a.model = argv[first];
+        st = check_args(&a, &err);
+    if (st != RS_OK)
+        return rs_cli_end("export", st, &err);
     rs_cli_catch_signals();
-    return a.fleet ? export_rows(&a) : export_model(&a);
+    if (!a.fleet)
+        return export_model(&a);
+    return rs_outfile_contain(&a.out, a.output, "export", a.fleet, work, &a);
 }

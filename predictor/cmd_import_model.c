@@ -30,10 +30,8 @@ static enum rs_status parse_calibration(struct args *a, struct rs_error *err)
     return RS_OK;
 }
 
-static enum rs_status check_args(int n_operands, struct args *a, struct rs_error *err)
+static enum rs_status check_args(struct args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one text model needed, %d given; see --help", n_operands);
     if (!a->format_word || (!rs_streq(a->format_word, "liblinear") && !rs_streq(a->format_word, "libsvm")))
         return rs_error_set(err, RS_EUSAGE, "--format: %s: liblinear or libsvm needed",
                             a->format_word ? a->format_word : "missing");
@@ -115,15 +113,10 @@ int rs_cmd_import_model(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "text model", &a.model, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st == RS_OK) {
-        a.model = argv[first];
+        st = check_args(&a, &err);
+    if (st == RS_OK)
         st = run(&a, &err);
-    }
-    return st < 0 ? rs_cli_fail(self->name, &err) : RS_EXIT_OK;
+    return rs_cli_end("import-model", st, &err);
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* reseat score: the risk of each sample of a fleet, as CSV. Reads a fleet file and a model, writes a CSV file.
- *
- * The file is opened before, and renamed after, the contained child has read the fleet and written the rows: whatever
- * becomes of the child, no half-written file and no temporary one stays. */
+/* reseat score: the risk of each sample of a fleet, as CSV. Reads a fleet file and a model, writes a CSV file. */
 #include "predictor/cmd.h"
 
-#include "datasets/contain.h"
 #include "predictor/outfile.h"
 #include "predictor/scoring.h"
 
@@ -65,28 +61,14 @@ static enum rs_status write_rows(struct score_args *a, struct rs_error *err)
 static int work(void *arg)
 {
     struct rs_error err = RS_ERROR_INIT;
-    return write_rows(arg, &err) < 0 ? rs_cli_fail("score", &err) : RS_EXIT_OK;
+    return rs_cli_end("score", write_rows(arg, &err), &err);
 }
 
-static enum rs_status check_args(int n_operands, struct score_args *a, struct rs_error *err)
+static enum rs_status check_args(struct score_args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file needed, %d given; see --help", n_operands);
     if (!a->model)
         return rs_error_set(err, RS_EUSAGE, "--model: the model to score with is missing");
     return rs_kind_parse(a->kind_word, &a->kind, err);
-}
-
-static int run(struct score_args *a)
-{
-    struct rs_error err = RS_ERROR_INIT;
-    if (rs_outfile_open(&a->out, a->output, &err) < 0)
-        return rs_cli_fail("score", &err);
-    int code = rs_contain("score", a->fleet, work, a);
-    if (code == RS_EXIT_OK && rs_outfile_commit(&a->out, &err) < 0)
-        code = rs_cli_fail("score", &err);
-    rs_outfile_close(&a->out);
-    return code;
 }
 
 int rs_cmd_score(int argc, char **argv, const struct rs_verb *self)
@@ -101,15 +83,11 @@ int rs_cmd_score(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
     if (st == RS_OK)
-        st = check_args(argc - first, &a, &err);
-    if (st < 0)
-        return rs_cli_fail("score", &err);
-    a.fleet = argv[first];
+        st = check_args(&a, &err);
+    if (st != RS_OK)
+        return rs_cli_end("score", st, &err);
     rs_cli_catch_signals();
-    return run(&a);
+    return rs_outfile_contain(&a.out, a.output, "score", a.fleet, work, &a);
 }

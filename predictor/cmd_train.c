@@ -67,10 +67,8 @@ static enum rs_status check_folds(const struct train_args *a, struct rs_error *e
     return RS_OK;
 }
 
-static enum rs_status check_args(int n_operands, struct train_args *a, struct rs_error *err)
+static enum rs_status check_args(struct train_args *a, struct rs_error *err)
 {
-    if (n_operands != 1)
-        return rs_error_set(err, RS_EUSAGE, "one fleet file needed, %d given; see --help", n_operands);
     if (!a->model)
         return rs_error_set(err, RS_EUSAGE, "--output: the model file to write is missing");
     if (a->horizon_s < 1 || a->horizon_s > (double)RS_STEP_TIME_MAX / 4)
@@ -161,7 +159,7 @@ static int train(void *arg)
         st = work(a, comm, &err);
     if (st < 0 && rs_comm_rank(comm) > 0)
         return RS_EXIT_FAILED;
-    return st < 0 ? rs_cli_fail("train", &err) : RS_EXIT_OK;
+    return rs_cli_end("train", st, &err);
 }
 
 int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
@@ -196,13 +194,8 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
         { NULL, 0, RS_OPT_FLAG, NULL, NULL, NULL },
     };
     struct rs_error err = RS_ERROR_INIT;
-    int first = 0;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
-    if (st == RS_OK) {
-        a.fleet = argv[first];
-        st = check_args(argc - first, &a, &err);
-    }
-    return st < 0 ? rs_cli_fail(self->name, &err) : rs_contain(self->name, a.fleet, train, &a);
+    enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
+    if (st == RS_OK)
+        st = check_args(&a, &err);
+    return st != RS_OK ? rs_cli_end("train", st, &err) : rs_contain("train", a.fleet, train, &a);
 }

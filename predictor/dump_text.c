@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "predictor/dump.h"
 
@@ -199,5 +200,5 @@ enum rs_status rs_dump_text(const struct rs_dump *d, struct rs_error *err)
         return st;
     print_vectors(d->m);
     print_references(d->m);
-    return fflush(stdout) == 0 ? RS_OK : rs_error_errno(err, RS_EIO, "stdout");
+    return rs_cli_flush(err);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "common/base.h"
+#include "common/cli.h"
 #include "common/clock.h"
 
 json_t *rs_json_number(double v)
@@ -38,7 +39,8 @@ enum rs_status rs_json_print(json_t *root, struct rs_error *err)
         return rs_error_set(err, RS_ENOMEM, "the report as JSON: out of memory");
     int failed = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(root);
-    if (failed || putchar('\n') == EOF || fflush(stdout) != 0)
+    if (failed)
         return rs_error_errno(err, RS_EIO, "stdout");
-    return RS_OK;
+    putchar('\n');
+    return rs_cli_flush(err);
 }

@@ -6,8 +6,10 @@
 #include <libgen.h>
 #include <sys/stat.h>
 
+#include "common/cli.h"
 #include "common/fault.h"
 #include "common/file.h"
+#include "datasets/contain.h"
 
 #define BUFFER_SIZE ((size_t)1 << 18)
 
@@ -88,4 +90,19 @@ void rs_outfile_close(struct rs_outfile *o)
         fclose(o->stream);
     free(o->tmp);
     *o = (struct rs_outfile){ 0 };
+}
+
+int rs_outfile_contain(struct rs_outfile *o, const char *path, const char *verb, const char *fleet,
+                       int (*work)(void *arg), void *arg)
+{
+    struct rs_error err = RS_ERROR_INIT;
+    if (path && rs_outfile_open(o, path, &err) < 0)
+        return rs_cli_fail(verb, &err);
+    int code = rs_contain(verb, fleet, work, arg);
+    bool is_whole = code == RS_EXIT_OK || code == RS_EXIT_QUALITY;
+    if (path && is_whole && rs_outfile_commit(o, &err) < 0)
+        code = rs_cli_fail(verb, &err);
+    if (path)
+        rs_outfile_close(o);
+    return code;
 }

@@ -23,4 +23,10 @@ enum rs_status rs_outfile_commit(struct rs_outfile *o, struct rs_error *err);
 void rs_outfile_close(struct rs_outfile *o);
 #define rs_auto_outfile __attribute__((cleanup(rs_outfile_close))) struct rs_outfile
 
+/* Lets work(arg) read `fleet` contained (datasets/contain.h) and write *o: path is opened before, and renamed after,
+ * the child has ended with RS_EXIT_OK or RS_EXIT_QUALITY. Whatever becomes of the child, no half-written file and no
+ * temporary one stays. path NULL: no file. Returns the exit code of the verb; what fails here is said on stderr. */
+int rs_outfile_contain(struct rs_outfile *o, const char *path, const char *verb, const char *fleet,
+                       int (*work)(void *arg), void *arg);
+
 #endif

@@ -84,6 +84,16 @@ grep -qE '"(fixed|never)"' dump.json && die "a constant or missing signal is par
 # ---- classes and folds
 refused 1 "nothing to learn from" "$train" train none.h5 -o x.rsm --quiet
 refused 1 "at least 2 needed" "$train" train one.h5 -o x.rsm --quiet
+{
+    echo "host,day,errors,heat,fixed,never,tag,failed"
+    for h in $(seq 20); do
+        for d in 1 2 3; do echo "h$h,2026-01-0$d,$d,40,5,,t1,0"; done
+        echo "h$h,2026-01-05,4,41,5,,t1,1"
+    done
+} >doomed.csv
+"$BIN/reseat-data" import csv --map map.yaml doomed.csv -o doomed.h5 --quiet >/dev/null
+refused 1 "every sample is followed by a failure" "$train" train doomed.h5 -o x.rsm --horizon 4d --quiet
+[ ! -e x.rsm ] || die "a model without a second class was written"
 "$train" train three.h5 -o three.rsm 2>err || die "three failing hosts: $(cat err)"
 grep -q "validation: 3 folds" err || die "three failing hosts did not give three folds: $(cat err)"
 
@@ -100,6 +110,21 @@ PYTHON
 done
 "$train" dump tags.rsm --json >dump.json
 grep -q 'tag=t' dump.json && die "a value that names an entity became a feature"
+
+# ---- readings that are no finite floats are malformed rows, named by line
+for word in inf -inf nan 1e39 1e999; do
+    { head -n 3 plain.csv; echo "h00000,2026-02-20,1,$word,5,,t0,0"; } >word.csv
+    code=0
+    "$BIN/reseat-data" import csv --map map.yaml word.csv -o word.h5 --quiet >/dev/null 2>err || code=$?
+    [ "$code" = 1 ] && grep -qF "word.csv:4: heat: \"$word\": no number" err && [ ! -e word.h5 ] || die "a reading of $word: exit $code ($(cat err))"
+done
+
+# ---- an attribute with a million values is refused by name
+awk 'BEGIN { print "host,day,errors,heat,fixed,never,tag,failed"
+    for (h = 0; h < 1000000; h++) print "h" h ",2026-01-01,1,40,5,,t" h ",0" }' >million.csv
+refused 1 "attribute tag: more than 65536 different values" \
+    "$BIN/reseat-data" import csv --map map.yaml million.csv -o million.h5 --quiet
+[ ! -e million.h5 ] || die "a refused import left a file"
 
 # ---- horizons
 refused 1 "less than the horizon" "$train" train short.h5 -o x.rsm --horizon 30d --quiet
