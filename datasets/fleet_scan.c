@@ -20,7 +20,8 @@ struct rs_fleet_scan {
     struct rs_fleet_side side;
 
     rs_h5_data *time, *values, *label;
-    size_t window_rows; /* rows of a chunk */
+    size_t chunk_rows, window_rows; /* a window: whole chunks */
+    uint64_t rows_end;              /* of the entities to visit */
     uint64_t window_first;
     size_t window_n;
     int64_t *times;
@@ -83,13 +84,27 @@ static enum rs_status open_columns(rs_fleet_scan *s, struct rs_error *err)
 }
 
 /* As many whole chunks as keep all cores busy, within a few MiB. */
-static size_t window_rows(const rs_fleet_scan *s)
+static void choose_window(rs_fleet_scan *s)
 {
     size_t chunk = s->values ? rs_h5_shape(s->values)->chunk_rows : rs_fleet_chunk_rows(0);
     size_t row = s->values ? rs_h5_row_size(s->values) : sizeof(int64_t), fit = WINDOW_BYTES / row;
     if (chunk <= fit)
-        return fit - fit % chunk;
-    return RS_MIN(chunk, RS_MAX(RS_H5_CHUNK_MAX / row, (size_t)1));
+        s->window_rows = fit - fit % chunk;
+    else
+        s->window_rows = chunk = RS_MIN(chunk, RS_MAX(RS_H5_CHUNK_MAX / row, (size_t)1));
+    s->chunk_rows = chunk;
+}
+
+/* Where the rows of the last entity end: what lies behind is not worth decoding. Checked when they are reached. */
+static enum rs_status find_end(rs_fleet_scan *s, struct rs_error *err)
+{
+    const void *p;
+    enum rs_status st = rs_column_at(&s->offsets, s->stop, &p, err);
+    if (st < 0)
+        return st;
+    memcpy(&s->rows_end, p, sizeof s->rows_end);
+    s->rows_end = RS_MIN(s->rows_end, s->f->info.n_rows);
+    return RS_OK;
 }
 
 static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
@@ -104,7 +119,7 @@ static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
         return st;
     if ((s->values && rs_h5_rows(s->values) != info->n_rows) || (s->label && rs_h5_rows(s->label) != info->n_rows))
         return rs_error_set(err, RS_ECORRUPT, "/samples: its datasets differ in length");
-    s->window_rows = window_rows(s);
+    choose_window(s);
     s->times = rs_alloc(s->window_rows, sizeof *s->times);
     s->rows = rs_alloc(s->window_rows * (info->n_signals ? info->n_signals : 1), sizeof *s->rows);
     s->labels = rs_alloc(s->window_rows, sizeof *s->labels);
@@ -122,6 +137,8 @@ static enum rs_status start(rs_fleet_scan *s, struct rs_error *err)
     enum rs_status st = open_columns(s, err);
     if (st == RS_OK)
         st = open_samples(s, err);
+    if (st == RS_OK)
+        st = find_end(s, err);
     return st == RS_OK ? rs_side_open(s->f, s->next, &s->side, err) : st;
 }
 
@@ -301,8 +318,8 @@ static enum rs_status begin_entity(rs_fleet_scan *s, struct rs_error *err)
 
 static enum rs_status read_window(rs_fleet_scan *s, struct rs_error *err)
 {
-    uint64_t first = s->row - s->row % s->window_rows;
-    size_t n = (size_t)RS_MIN((uint64_t)s->window_rows, s->f->info.n_rows - first);
+    uint64_t first = s->row - s->row % s->chunk_rows;
+    size_t n = (size_t)RS_MIN((uint64_t)s->window_rows, RS_MAX(s->rows_end, s->row_end) - first);
     s->window_n = 0;
     enum rs_status st = rs_h5_read(s->time, first, n, s->times, err);
     if (st == RS_OK && s->values)

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "common/cli.h"
+#include "common/parallel.h"
 #include "common/progress.h"
 #include "predictor/scan.h"
 
@@ -189,23 +190,22 @@ static enum rs_status take_block(struct pass *p, const struct rs_fleet_block *b,
     return RS_OK;
 }
 
-static double skew_of(const float *x, size_t n, size_t stride, bool of_log)
+/* math.md F12: m3 / m2^(3/2) of the finite values among n that lie a stride apart, or of log1p() of them; scratch: n */
+static double skew_of(const float *x, size_t n, size_t stride, bool of_log, double *scratch)
 {
     double sum = 0, m2 = 0, m3 = 0;
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
         if (isfinite(x[i * stride])) {
-            sum += of_log ? log1p((double)x[i * stride]) : (double)x[i * stride];
-            count++;
+            scratch[count] = of_log ? log1p((double)x[i * stride]) : (double)x[i * stride];
+            sum += scratch[count++];
         }
     double mean = count ? sum / (double)count : 0;
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(x[i * stride])) {
-            double off = (of_log ? log1p((double)x[i * stride]) : (double)x[i * stride]) - mean;
-            m2 += off * off;
-            m3 += off * off * off;
-        }
-    /* math.md F12: m3 / m2^(3/2) */
+    for (size_t i = 0; i < count; i++) {
+        double off = scratch[i] - mean;
+        m2 += off * off;
+        m3 += off * off * off;
+    }
     return m2 > 0 ? m3 / (double)count / pow(m2 / (double)count, 1.5) : 0;
 }
 
@@ -215,12 +215,12 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static size_t distinct_of(const float *x, size_t n, size_t stride, float *scratch)
+static size_t distinct_of(const float *x, size_t n, float *scratch)
 {
     size_t count = 0, distinct = 0;
     for (size_t i = 0; i < n; i++)
-        if (isfinite(x[i * stride]))
-            scratch[count++] = x[i * stride];
+        if (isfinite(x[i]))
+            scratch[count++] = x[i];
     qsort(scratch, count, sizeof *scratch, compare_floats);
     for (size_t i = 0; i < count; i++)
         distinct += i == 0 || scratch[i] != scratch[i - 1];
@@ -242,6 +242,37 @@ static double correlation(const double *x, const double *y, size_t n)
     return sxx > 0 && syy > 0 ? sxy / sqrt(sxx * syy) : 1;
 }
 
+struct signals_job {
+    const struct pass *p;
+    double *scratch; /* p->n for each thread */
+};
+
+static void look_at_signal(void *arg, size_t k, unsigned worker)
+{
+    const struct signals_job *job = arg;
+    const struct pass *p = job->p;
+    struct rs_signal_survey *s = &p->out->signals[k];
+    double *scratch = job->scratch + worker * p->n;
+    s->skew = skew_of(p->rows + k, p->n, p->out->n_signals, false, scratch);
+    s->skew_of_log = s->n_negative ? NAN : skew_of(p->rows + k, p->n, p->out->n_signals, true, scratch);
+}
+
+static void look_at_attr(struct pass *p, uint32_t i, float *distinct_scratch, double *scratch)
+{
+    struct rs_attr_survey *a = &p->out->attrs[i];
+    for (uint32_t v = 0; !p->info->attrs[i].is_number && v < p->info->attrs[i].n_values; v++)
+        a->n_values += a->n_entities[v] > 0;
+    if (!p->info->attrs[i].is_number)
+        return;
+    a->n_values = a->min > a->max ? 0 : a->min < a->max ? 2 : 1;
+    for (size_t k = 0; k < p->n_numbers; k++)
+        a->n_sampled += isfinite(p->numbers[i][k]);
+    size_t n_distinct = distinct_of(p->numbers[i], p->n_numbers, distinct_scratch);
+    a->distinct_share = a->n_sampled ? (double)n_distinct / (double)a->n_sampled : 0;
+    a->skew = skew_of(p->numbers[i], p->n_numbers, 1, false, scratch);
+    a->skew_of_log = a->min < 0 ? NAN : skew_of(p->numbers[i], p->n_numbers, 1, true, scratch);
+}
+
 static enum rs_status conclude(struct pass *p, struct rs_error *err)
 {
     struct rs_survey *s = p->out;
@@ -251,28 +282,14 @@ static enum rs_status conclude(struct pass *p, struct rs_error *err)
                             "was watched that long");
     s->cadence_s = p->n_gaps ? (double)p->seen_s / (double)p->n_gaps : 0;
     s->age_correlation = correlation(p->ages, p->times, p->n);
-    rs_autofree float *scratch = rs_alloc(RS_MAX(p->n, p->n_numbers), sizeof *scratch);
-    if (!scratch || !rs_cohort_tree_sort(p->opt->tree))
+    unsigned n_threads = RS_MIN(rs_threads(), RS_MAX(s->n_signals, 1u));
+    rs_autofree float *numbers = rs_alloc(p->n_numbers, sizeof *numbers);
+    rs_autofree double *scratch = rs_alloc(n_threads * p->n + p->n_numbers, sizeof *scratch);
+    if (!numbers || !scratch || !rs_cohort_tree_sort(p->opt->tree))
         return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
-    for (uint32_t k = 0; k < s->n_signals; k++) {
-        s->signals[k].n_distinct = distinct_of(p->rows + k, p->n, s->n_signals, scratch);
-        s->signals[k].skew = skew_of(p->rows + k, p->n, s->n_signals, false);
-        s->signals[k].skew_of_log = s->signals[k].n_negative ? NAN : skew_of(p->rows + k, p->n, s->n_signals, true);
-    }
-    for (uint32_t i = 0; i < s->n_attrs; i++) {
-        struct rs_attr_survey *a = &s->attrs[i];
-        for (uint32_t v = 0; !p->info->attrs[i].is_number && v < p->info->attrs[i].n_values; v++)
-            a->n_values += a->n_entities[v] > 0;
-        if (!p->info->attrs[i].is_number)
-            continue;
-        a->n_values = a->min > a->max ? 0 : a->min < a->max ? 2 : 1;
-        for (size_t k = 0; k < p->n_numbers; k++)
-            a->n_sampled += isfinite(p->numbers[i][k]);
-        size_t n_distinct = distinct_of(p->numbers[i], p->n_numbers, 1, scratch);
-        a->distinct_share = a->n_sampled ? (double)n_distinct / (double)a->n_sampled : 0;
-        a->skew = skew_of(p->numbers[i], p->n_numbers, 1, false);
-        a->skew_of_log = a->min < 0 ? NAN : skew_of(p->numbers[i], p->n_numbers, 1, true);
-    }
+    rs_parallel(n_threads, s->n_signals, look_at_signal, &(struct signals_job){ p, scratch });
+    for (uint32_t i = 0; i < s->n_attrs; i++)
+        look_at_attr(p, i, numbers, scratch);
     return RS_OK;
 }
 

@@ -23,7 +23,6 @@ struct rs_survey_options {
 struct rs_signal_survey {
     uint64_t n_missing, n_zero, n_negative;
     float min, max;           /* of all readings; min > max where there are none */
-    size_t n_distinct;        /* in the sample */
     double skew, skew_of_log; /* of the sample; skew_of_log NaN where there are negative readings */
 };
 
