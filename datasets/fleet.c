@@ -22,7 +22,7 @@ enum rs_status rs_column_open(rs_fleet *f, const char *path, enum rs_h5_type typ
     if (rs_h5_rows(c.data) != n)
         st = rs_error_set(err, RS_ECORRUPT, "%s: %llu rows where %llu belong", path,
                           (unsigned long long)rs_h5_rows(c.data), (unsigned long long)n);
-    else if (!(c.rows = rs_alloc(c.cap, rs_h5_row_size(c.data))))
+    else if (!(c.rows = rs_alloc(c.cap, c.size = rs_h5_row_size(c.data))))
         st = rs_error_set(err, RS_ENOMEM, "no memory for %s", path);
     if (st == RS_OK)
         *out = c;
@@ -38,22 +38,20 @@ void rs_column_clear(struct rs_column_window *c)
     *c = (struct rs_column_window){ .data = NULL };
 }
 
-enum rs_status rs_column_at(struct rs_column_window *c, uint64_t row, const void **out, struct rs_error *err)
+enum rs_status rs_column_move(struct rs_column_window *c, uint64_t row, struct rs_error *err)
 {
-    size_t size = rs_h5_row_size(c->data);
-    if (row < c->first || row - c->first >= c->n) {
-        uint64_t first = row - row % c->cap, rest = rs_h5_rows(c->data) - RS_MIN(rs_h5_rows(c->data), first);
-        size_t n = (size_t)RS_MIN(rest, (uint64_t)c->cap);
-        c->n = 0;
-        enum rs_status st = rs_h5_read(c->data, first, n, c->rows, err);
-        if (st == RS_OK && row - first >= n)
-            st = rs_error_set(err, RS_ECORRUPT, "row %llu asked for behind the end", (unsigned long long)row);
-        if (st < 0)
-            return st;
-        c->first = first;
-        c->n = n;
-    }
-    *out = c->rows + (size_t)(row - c->first) * size;
+    uint64_t first = row - row % c->cap, rest = rs_h5_rows(c->data) - RS_MIN(rs_h5_rows(c->data), first);
+    size_t n = (size_t)RS_MIN(rest, (uint64_t)c->cap);
+    c->n = 0;
+    rs_contain_enter();
+    enum rs_status st = rs_h5_read(c->data, first, n, c->rows, err);
+    rs_contain_leave();
+    if (st == RS_OK && row - first >= n)
+        st = rs_error_set(err, RS_ECORRUPT, "row %llu asked for behind the end", (unsigned long long)row);
+    if (st < 0)
+        return st;
+    c->first = first;
+    c->n = n;
     return RS_OK;
 }
 

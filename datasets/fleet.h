@@ -106,6 +106,8 @@ typedef struct rs_fleet_scan rs_fleet_scan;
 /* Scans entities [first, first + n), n = UINT64_MAX for all the rest. Scans of one fleet may run in several threads at
  * once: calls of the library take turns, decoding does not. One scan alone decodes on all cores, some 8 MiB ahead. */
 enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err);
+/* Goes on with entities [first, first + n): cheaper than a new scan. */
+enum rs_status rs_fleet_scan_move(rs_fleet_scan *s, uint64_t first, uint64_t n, struct rs_error *err);
 /* RS_CONTINUE with *out filled, RS_OK at the end, an error otherwise (RS_ECORRUPT: damaged chunk, rows out of order,
  * index out of range). */
 enum rs_status rs_fleet_scan_step(rs_fleet_scan *s, struct rs_fleet_block *out, struct rs_error *err);

@@ -42,7 +42,7 @@ struct rs_fleet {
 struct rs_column_window {
     rs_h5_data *data;
     uint8_t *rows;
-    size_t cap; /* rows that fit */
+    size_t cap, size; /* rows that fit; bytes of a row */
     uint64_t first;
     size_t n;
 };
@@ -51,8 +51,21 @@ struct rs_column_window {
 enum rs_status rs_column_open(rs_fleet *f, const char *path, enum rs_h5_type type, uint64_t n,
                               struct rs_column_window *out, struct rs_error *err);
 void rs_column_clear(struct rs_column_window *c);
+/* Moves the window so that the row is inside. */
+enum rs_status rs_column_move(struct rs_column_window *c, uint64_t row, struct rs_error *err);
+
 /* *out points at the row until the next call. */
-enum rs_status rs_column_at(struct rs_column_window *c, uint64_t row, const void **out, struct rs_error *err);
+static inline enum rs_status rs_column_at(struct rs_column_window *c, uint64_t row, const void **out,
+                                          struct rs_error *err)
+{
+    if (row - c->first >= c->n) { /* before it, too: the difference wraps */
+        enum rs_status st = rs_column_move(c, row, err);
+        if (st < 0)
+            return st;
+    }
+    *out = c->rows + (size_t)(row - c->first) * c->size;
+    return RS_OK;
+}
 
 /* Texts of a dataset; see fleet.c. */
 enum rs_status rs_fleet_read_texts(rs_fleet *f, const char *path, uint32_t max, bool may_be_empty, bool need_order,
@@ -82,9 +95,10 @@ struct rs_fleet_side {
     size_t failures_cap, events_cap, mitigations_cap;
 };
 
-/* Opens the tables and goes to where the entity's rows begin. */
-enum rs_status rs_side_open(rs_fleet *f, uint64_t entity, struct rs_fleet_side *out, struct rs_error *err);
-/* The rows of the entity, which is the one after that of the last call. */
+enum rs_status rs_side_open(rs_fleet *f, struct rs_fleet_side *out, struct rs_error *err);
+/* Goes to where the entity's rows begin. */
+enum rs_status rs_side_seek(const rs_fleet *f, uint64_t entity, struct rs_fleet_side *s, struct rs_error *err);
+/* The rows of the entity: the one that was gone to, or the one after that of the last call. */
 enum rs_status rs_side_read(rs_fleet *f, struct rs_fleet_side *s, uint64_t entity, struct rs_error *err);
 void rs_side_clear(struct rs_fleet_side *s);
 

@@ -137,9 +137,19 @@ static enum rs_status start(rs_fleet_scan *s, struct rs_error *err)
     enum rs_status st = open_columns(s, err);
     if (st == RS_OK)
         st = open_samples(s, err);
+    return st == RS_OK ? rs_side_open(s->f, &s->side, err) : st;
+}
+
+enum rs_status rs_fleet_scan_move(rs_fleet_scan *s, uint64_t first, uint64_t n, struct rs_error *err)
+{
+    s->next = RS_MIN(first, s->f->info.n_entities);
+    s->stop = s->next + RS_MIN(n, s->f->info.n_entities - s->next);
+    s->is_inside = false;
+    s->id_text[0] = 0;
+    enum rs_status st = find_end(s, err);
     if (st == RS_OK)
-        st = find_end(s, err);
-    return st == RS_OK ? rs_side_open(s->f, s->next, &s->side, err) : st;
+        st = rs_side_seek(s->f, s->next, &s->side, err);
+    return st < 0 ? rs_error_prefix(err, st, "%s", s->f->path) : RS_OK;
 }
 
 enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err)
@@ -148,8 +158,6 @@ enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fle
     if (!s)
         return rs_error_set(err, RS_ENOMEM, "no memory for a scan");
     s->f = f;
-    s->next = RS_MIN(first, f->info.n_entities);
-    s->stop = s->next + RS_MIN(n, f->info.n_entities - s->next);
     rs_contain_enter();
     rs_h5_enter(); /* the first scan reads what all scans of the file share */
     enum rs_status st = start(s, err);
@@ -157,6 +165,9 @@ enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fle
     rs_contain_leave();
     if (st < 0)
         return rs_error_prefix(err, st, "%s", f->path);
+    st = rs_fleet_scan_move(s, first, n, err);
+    if (st < 0)
+        return st;
     *out = rs_take(s);
     return RS_OK;
 }
@@ -191,10 +202,9 @@ static enum rs_status read_id(rs_fleet_scan *s, struct rs_error *err)
     enum rs_status st = rs_column_at(&s->id, s->next, &p, err);
     if (st < 0)
         return st;
-    memcpy(s->last_id, s->id_text, sizeof s->last_id);
-    size_t size = rs_h5_row_size(s->id.data);
-    memcpy(s->id_text, p, size);
-    s->id_text[size] = 0;
+    memcpy(s->last_id, s->id_text, s->id.size + 1);
+    memcpy(s->id_text, p, s->id.size);
+    s->id_text[s->id.size] = 0;
     if (!s->id_text[0])
         return corrupt(s, err, "its id is empty");
     if (strcmp(s->last_id, s->id_text) >= 0)
@@ -354,7 +364,12 @@ static enum rs_status take_rows(rs_fleet_scan *s, struct rs_error *err)
     b->n = 0;
     if (s->row < s->row_end) {
         bool is_here = s->row >= s->window_first && s->row - s->window_first < s->window_n;
-        enum rs_status st = is_here ? RS_OK : read_window(s, err);
+        enum rs_status st = RS_OK;
+        if (!is_here) {
+            rs_contain_enter();
+            st = read_window(s, err);
+            rs_contain_leave();
+        }
         if (st < 0)
             return st;
         size_t skip = (size_t)(s->row - s->window_first);
@@ -372,12 +387,10 @@ enum rs_status rs_fleet_scan_step(rs_fleet_scan *s, struct rs_fleet_block *out, 
 {
     if (!s->is_inside && s->next == s->stop)
         return RS_OK;
-    rs_contain_enter();
     s->block.is_first = !s->is_inside;
     enum rs_status st = s->is_inside ? RS_OK : begin_entity(s, err);
     if (st == RS_OK)
         st = take_rows(s, err);
-    rs_contain_leave();
     if (st < 0)
         return rs_error_prefix(err, st, "%s", s->f->path);
     *out = s->block;

@@ -452,7 +452,7 @@ enum rs_status rs_side_read(rs_fleet *f, struct rs_fleet_side *s, uint64_t entit
     return st;
 }
 
-enum rs_status rs_side_open(rs_fleet *f, uint64_t entity, struct rs_fleet_side *out, struct rs_error *err)
+enum rs_status rs_side_open(rs_fleet *f, struct rs_fleet_side *out, struct rs_error *err)
 {
     enum rs_status st = load_maintenance(f, err);
     if (st == RS_OK)
@@ -461,14 +461,18 @@ enum rs_status rs_side_open(rs_fleet *f, uint64_t entity, struct rs_fleet_side *
         st = open_rows(f, "/events", NULL, f->info.n_event_rows, &out->event_rows, err);
     if (st == RS_OK)
         st = open_rows(f, "/mitigations", "until", f->info.n_mitigations, &out->mitigation_rows, err);
+    return st;
+}
+
+enum rs_status rs_side_seek(const rs_fleet *f, uint64_t entity, struct rs_fleet_side *s, struct rs_error *err)
+{
+    enum rs_status st = seek_rows(&s->failure_rows, entity, err);
     if (st == RS_OK)
-        st = seek_rows(&out->failure_rows, entity, err);
+        st = seek_rows(&s->event_rows, entity, err);
     if (st == RS_OK)
-        st = seek_rows(&out->event_rows, entity, err);
+        st = seek_rows(&s->mitigation_rows, entity, err);
     if (st == RS_OK)
-        st = seek_rows(&out->mitigation_rows, entity, err);
-    if (st == RS_OK)
-        out->next_maintenance = find_maintenance(f, entity);
+        s->next_maintenance = find_maintenance(f, entity);
     return st;
 }
 

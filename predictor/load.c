@@ -39,6 +39,7 @@ struct load {
     struct part *parts;
     size_t n_parts, round, n_round; /* ranges of the round under way: n_round from `round` on */
     rs_references **references;     /* of each thread */
+    rs_scan **scans;                /* of each thread, made at its first range */
     struct rs_tally *tallies;       /* of each thread */
     unsigned n_threads;
     size_t budget;     /* rows; SIZE_MAX without a limit */
@@ -239,32 +240,40 @@ static void range_of(const struct load *l, size_t part, uint64_t *first, uint64_
     *next = *first + n / size + (k < n % size);
 }
 
+static enum rs_status go_to_range(struct load *l, size_t part, unsigned worker, bool *out_is_empty,
+                                  struct rs_error *err)
+{
+    struct rs_scan_options opt = { .horizon_s = l->opt->horizon_s,
+                                   .kind = l->opt->kind,
+                                   .is_lazy = true,
+                                   .is_silent = rs_comm_rank(l->opt->comm) + part > 0 };
+    uint64_t next;
+    range_of(l, part, &opt.first, &next);
+    opt.n = next - opt.first;
+    *out_is_empty = opt.n == 0;
+    if (opt.n == 0)
+        return RS_OK;
+    return l->scans[worker] ? rs_scan_move(l->scans[worker], opt.first, opt.n, err)
+                            : rs_scan_new(l->fleet, l->p, &opt, &l->scans[worker], err);
+}
+
 static void do_range(void *arg, size_t task, unsigned worker)
 {
     struct load *l = arg;
     struct part *t = &l->parts[l->round + task];
-    RS_AUTO(rs_scan) *scan = NULL;
     RS_AUTO(rs_digest) *digest = rs_digest_new();
-    struct rs_scan_options opt = { .horizon_s = l->opt->horizon_s,
-                                   .kind = l->opt->kind,
-                                   .is_lazy = true,
-                                   .is_silent = rs_comm_rank(l->opt->comm) + l->round + task > 0 };
-    uint64_t next;
-    range_of(l, l->round + task, &opt.first, &next);
-    opt.n = next - opt.first;
+    bool is_empty;
     t->halvings = l->halvings;
     t->err = (struct rs_error)RS_ERROR_INIT;
-    t->status = RS_OK;
-    if (opt.n == 0)
-        return;
-    t->status = digest ? rs_scan_new(l->fleet, l->p, &opt, &scan, &t->err) : rs_error_set(&t->err, RS_ENOMEM, "digest");
-    if (t->status < 0)
+    t->status = digest ? go_to_range(l, l->round + task, worker, &is_empty, &t->err)
+                       : rs_error_set(&t->err, RS_ENOMEM, "digest");
+    if (t->status < 0 || is_empty)
         return;
     double share = rs_fleet_info(l->fleet)->control_share;
     struct reading r = { .load = l,
                          .part = t,
                          .tally = &l->tallies[worker],
-                         .scan = scan,
+                         .scan = l->scans[worker],
                          .digest = digest,
                          .references = l->references[worker],
                          .entity = UINT64_MAX,
@@ -460,7 +469,8 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
     l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);
     l->references = rs_alloc(l->n_threads, sizeof(rs_references *));
-    bool is_there = l->parts && l->tallies && l->references;
+    l->scans = rs_alloc(l->n_threads, sizeof(rs_scan *));
+    bool is_there = l->parts && l->tallies && l->references && l->scans;
     for (unsigned k = 0; is_there && k < l->n_threads; k++)
         is_there = new_tally(&l->tallies[k], l->p->n_cohorts) &&
                    rs_references_new(info->n_signals, &l->references[k], NULL) == RS_OK;
@@ -475,7 +485,10 @@ static void load_clear(struct load *l)
         free(l->tallies[k].support);
     for (unsigned k = 0; l->references && k < l->n_threads; k++)
         rs_references_free(l->references[k]);
+    for (unsigned k = 0; l->scans && k < l->n_threads; k++)
+        rs_scan_free(l->scans[k]);
     free(l->references);
+    free(l->scans);
     free(l->parts);
     free(l->tallies);
 }

@@ -141,6 +141,13 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
     return RS_OK;
 }
 
+enum rs_status rs_scan_move(rs_scan *s, uint64_t first, uint64_t n, struct rs_error *err)
+{
+    s->block.n = s->next = 0;
+    s->skips_entity = false;
+    return rs_fleet_scan_move(s->blocks, first, n ? n : UINT64_MAX, err);
+}
+
 static struct rs_attr_value attr_of(const rs_scan *s, uint32_t i)
 {
     const struct rs_attr *attr = &s->p->attrs[i];

@@ -50,6 +50,8 @@ typedef struct rs_scan rs_scan;
 /* fleet and p are borrowed and must outlive the scan; p is finished. RS_ENOMEM and what the reader reports. */
 enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const struct rs_scan_options *opt,
                            rs_scan **out, struct rs_error *err);
+/* Goes on with the n entities from the first on, n 0: all the rest; cheaper than a new scan. */
+enum rs_status rs_scan_move(rs_scan *s, uint64_t first, uint64_t n, struct rs_error *err);
 /* RS_CONTINUE with *out filled (its pointers live until the next step), RS_OK at the end, else an error. */
 enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error *err);
 /* The features as of the row that the last step gave: n_steps numbers. */

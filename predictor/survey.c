@@ -324,14 +324,11 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     return RS_OK;
 }
 
-static enum rs_status read_range(struct pass *p, rs_fleet *fleet, uint64_t first, uint64_t n, uint64_t *n_seen,
-                                 struct rs_progress *progress, struct rs_error *err)
+static enum rs_status read_range(struct pass *p, rs_fleet_scan *scan, uint64_t *n_seen, struct rs_progress *progress,
+                                 struct rs_error *err)
 {
-    RS_AUTO(rs_fleet_scan) *scan = NULL;
     struct rs_fleet_block b;
-    enum rs_status st = rs_fleet_scan_new(fleet, first, n, &scan, err);
-    if (st < 0)
-        return st;
+    enum rs_status st;
     while ((st = rs_fleet_scan_step(scan, &b, err)) == RS_CONTINUE) {
         if (rs_cli_interrupted())
             return rs_error_set(err, RS_ECANCELLED, "interrupted");
@@ -365,13 +362,18 @@ static void scale_counts(struct pass *p)
 static enum rs_status run(struct pass *p, rs_fleet *fleet, struct rs_progress *progress, struct rs_error *err)
 {
     uint64_t n_seen = 0, n = p->info->n_entities;
+    RS_AUTO(rs_fleet_scan) *scan = NULL;
     enum rs_status st = pass_init(p, err);
+    if (st == RS_OK)
+        st = rs_fleet_scan_new(fleet, 0, 0, &scan, err);
     uint64_t n_ranges = p->out->share < 1 ? RS_MIN((uint64_t)RANGES, n) : 1;
     for (uint64_t k = 0; st == RS_OK && k < n_ranges; k++) {
         uint64_t first = n / n_ranges * k, size = n - first;
         if (p->out->share < 1) /* of each stretch, the share at its start */
             size = (uint64_t)((double)(n / n_ranges) * p->out->share) + 1;
-        st = read_range(p, fleet, first, size, &n_seen, progress, err);
+        st = rs_fleet_scan_move(scan, first, size, err);
+        if (st == RS_OK)
+            st = read_range(p, scan, &n_seen, progress, err);
     }
     if (st < 0)
         return st;
