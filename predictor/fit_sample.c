@@ -3,34 +3,20 @@
 #include "predictor/fit.h"
 
 #include <math.h>
-#include <sys/mman.h>
 
 #include "common/parallel.h"
+#include "common/reserve.h"
 
 #define SAMPLE_ROWS_MIN 8192
 #define SAMPLE_ROWS_PER_COLUMN 48
 #define SAMPLE_TENTH 100000 /* a tenth of the rows, but no more than this, unless a twenty-fifth is more */
 #define GATHER_ROWS 1024
 #define RARE 0.1
-#define HUGE_PAGE ((size_t)1 << 21)
 
 static size_t sample_rows(size_t n, size_t d)
 {
     return RS_MAX(RS_MAX((size_t)SAMPLE_ROWS_MIN, SAMPLE_ROWS_PER_COLUMN * (d + 1)),
                   RS_MAX(RS_MIN(n / 10, (size_t)SAMPLE_TENTH), n / 25));
-}
-
-/* Memory that costs nothing until it is used, and then a page fault for 2 MB instead of 4 kB. */
-static void *reserve(size_t n, size_t size)
-{
-    size_t bytes;
-    if (!rs_mul_size(n, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
-        return NULL;
-    bytes = (bytes / HUGE_PAGE + 1) * HUGE_PAGE;
-    void *p = aligned_alloc(HUGE_PAGE, bytes);
-    if (p)
-        madvise(p, bytes, MADV_HUGEPAGE);
-    return p;
 }
 
 enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, struct rs_error *err)
@@ -41,11 +27,11 @@ enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, s
     s->d_max = d_max;
     if (!rs_mul_size(s->capacity, d_max, &cells))
         return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->capacity);
-    s->x = reserve(cells, sizeof *s->x);
-    s->weight = reserve(s->capacity, sizeof *s->weight);
+    s->x = rs_reserve(cells, sizeof *s->x);
+    s->weight = rs_reserve(s->capacity, sizeof *s->weight);
     s->y = malloc(s->capacity + 1);
-    s->offset = reserve(s->capacity, sizeof *s->offset);
-    s->order = reserve(s->capacity, sizeof *s->order);
+    s->offset = rs_reserve(s->capacity, sizeof *s->offset);
+    s->order = rs_reserve(s->capacity, sizeof *s->order);
     s->next = malloc(s->capacity / RS_DRAW_CHUNK * sizeof *s->next + 1);
     if (!s->x || !s->weight || !s->y || !s->offset || !s->order || !s->next)
         return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->capacity);

@@ -8,9 +8,10 @@
 #include "common/cli.h"
 #include "common/parallel.h"
 #include "common/progress.h"
+#include "common/reserve.h"
 #include "predictor/digest.h"
 
-#define RANGE_ROWS 131072u /* rows of a range, about; every range costs a chunk read twice */
+#define RANGE_ROWS 262144u /* rows of a range, about; every range costs a chunk read twice */
 #define RANGES_MAX 128u
 #define PROGRESS_ROWS 8192u
 #define HALVINGS_MAX 40u
@@ -43,6 +44,7 @@ struct load {
     struct rs_tally *tallies;       /* of each thread */
     unsigned n_threads;
     size_t budget;     /* rows; SIZE_MAX without a limit */
+    size_t range_rows; /* that a range may be expected to keep, or a little more */
     unsigned halvings; /* for every range from now on */
     pthread_mutex_t lock;
     struct rs_progress progress;
@@ -73,12 +75,19 @@ static bool grow(void *array, size_t n, size_t size)
     return bigger != NULL;
 }
 
+static bool first_rows(struct part *t, size_t cells)
+{
+    t->x = rs_reserve(cells, sizeof *t->x);
+    return t->x != NULL;
+}
+
 static bool resize_rows(struct part *t, size_t cap, size_t d)
 {
     size_t cells;
     t->cap = cap;
-    return rs_mul_size(cap, d, &cells) && grow(&t->x, cells, sizeof *t->x) &&
-           grow(&t->weight, cap, sizeof *t->weight) && grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) &&
+    if (!rs_mul_size(cap, d, &cells) || !(t->x ? grow(&t->x, cells, sizeof *t->x) : first_rows(t, cells)))
+        return false;
+    return grow(&t->weight, cap, sizeof *t->weight) && grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) &&
            grow(&t->unit, cap, sizeof *t->unit);
 }
 
@@ -175,7 +184,7 @@ static bool keep(struct reading *r, const struct rs_scan_row *row)
     size_t d = r->load->p->n_steps;
     if (!r->is_unit && !add_unit(r, row))
         return false;
-    if (t->n == t->cap && !resize_rows(t, t->cap ? 2 * t->cap : 1024, d))
+    if (t->n == t->cap && !resize_rows(t, t->cap ? 2 * t->cap : r->load->range_rows, d))
         return false;
     rs_scan_features(r->scan, t->x + t->n * d);
     t->y[t->n] = row->label == 1;
@@ -303,7 +312,7 @@ static enum rs_status read_all(struct load *l, struct rs_error *err)
 {
     for (l->round = 0; l->round < l->n_parts; l->round += l->n_round) {
         /* thinned ranges are small: more of them fit into what a round may take beyond the budget */
-        size_t want = l->budget == SIZE_MAX ? l->n_parts : (size_t)l->n_threads << RS_MIN(l->halvings, 3u);
+        size_t want = l->budget == SIZE_MAX ? l->n_parts : (size_t)l->n_threads << RS_MIN(l->halvings, 8u);
         l->n_round = RS_MIN(want, l->n_parts - l->round);
         rs_parallel(l->n_threads, l->n_round, do_range, l);
         for (size_t k = l->round; k < l->round + l->n_round; k++)
@@ -346,26 +355,45 @@ static void add_tally(struct rs_tally *to, const struct rs_tally *from)
     }
 }
 
-/* Moves the rows of a part behind those of the matrix and frees it. */
-static void append(struct rs_matrix *m, struct part *t, float negative_weight)
+/* Where a part goes in the matrix, and what it adds to the sums. */
+struct place {
+    size_t row;
+    uint32_t unit;
+    uint64_t n_positive, n_failing;
+    double sum[2]; /* of weights, by class */
+};
+
+struct join {
+    struct load *load;
+    struct rs_matrix *m;
+    struct place *places;
+    float negative_weight;
+};
+
+/* Moves the rows of a part to their place in the matrix and frees it. */
+static void move_part(void *arg, size_t k, unsigned worker)
 {
-    memcpy(m->x + m->n * m->stride, t->x, t->n * m->stride * sizeof *t->x);
-    memcpy(m->y + m->n, t->y, t->n);
-    memcpy(m->time + m->n, t->time, t->n * sizeof *t->time);
+    (void)worker;
+    const struct join *j = arg;
+    struct rs_matrix *m = j->m;
+    struct part *t = &j->load->parts[k];
+    struct place *at = &j->places[k];
+    memcpy(m->x + at->row * m->stride, t->x, t->n * m->stride * sizeof *t->x);
+    memcpy(m->y + at->row, t->y, t->n);
+    memcpy(m->time + at->row, t->time, t->n * sizeof *t->time);
     for (size_t i = 0; i < t->n; i++) {
-        m->unit[m->n + i] = m->n_units + t->unit[i];
-        m->weight[m->n + i] = t->weight[i] * (t->y[i] ? 1 : negative_weight);
-        m->n_positive += t->y[i];
-        *(t->y[i] ? &m->sum_positive : &m->sum_negative) += (double)m->weight[m->n + i];
+        float weight = t->weight[i] * (t->y[i] ? 1 : j->negative_weight);
+        m->unit[at->row + i] = at->unit + t->unit[i];
+        m->weight[at->row + i] = weight;
+        at->n_positive += t->y[i];
+        at->sum[t->y[i]] += (double)weight;
     }
-    memcpy(m->unit_hash + m->n_units, t->unit_hash, t->n_units * sizeof *t->unit_hash);
-    memcpy(m->unit_fails + m->n_units, t->unit_fails, t->n_units * sizeof *t->unit_fails);
-    memcpy(m->unit_cohort + m->n_units, t->unit_cohort, t->n_units * sizeof *t->unit_cohort);
-    memcpy(m->unit_first + m->n_units, t->unit_first, t->n_units * sizeof *t->unit_first);
+    memcpy(m->unit_hash + at->unit, t->unit_hash, t->n_units * sizeof *t->unit_hash);
+    memcpy(m->unit_fails + at->unit, t->unit_fails, t->n_units * sizeof *t->unit_fails);
+    memcpy(m->unit_cohort + at->unit, t->unit_cohort, t->n_units * sizeof *t->unit_cohort);
+    memcpy(m->unit_first + at->unit, t->unit_first, t->n_units * sizeof *t->unit_first);
     for (size_t u = 0; u < t->n_units; u++)
-        m->n_failing += t->unit_fails[u];
-    m->n += t->n;
-    m->n_units += (uint32_t)t->n_units;
+        at->n_failing += t->unit_fails[u];
     part_clear(t);
 }
 
@@ -376,7 +404,7 @@ static enum rs_status allocate(struct rs_matrix *m, size_t n, size_t n_units, co
     m->d = m->stride = p->n_steps;
     if (n > UINT32_MAX || !rs_mul_size(n, m->d, &cells))
         return rs_error_set(err, RS_EUNSUPPORTED, "%zu rows, at most %u: give --memory", n, UINT32_MAX);
-    m->x = malloc(RS_MAX(cells * sizeof *m->x, (size_t)1)); /* not calloc: rows arrive while their parts go */
+    m->x = rs_reserve(cells, sizeof *m->x); /* not calloc: rows arrive while their parts go */
     m->y = malloc(RS_MAX(n, (size_t)1));
     m->time = malloc(RS_MAX(n * sizeof *m->time, (size_t)1));
     m->unit = malloc(RS_MAX(n * sizeof *m->unit, (size_t)1));
@@ -395,8 +423,13 @@ static enum rs_status allocate(struct rs_matrix *m, size_t n, size_t n_units, co
 
 static enum rs_status put_together(struct load *l, struct rs_matrix *m, struct rs_error *err)
 {
+    rs_autofree struct place *places = rs_alloc(l->n_parts, sizeof *places);
+    if (!places)
+        return rs_error_set(err, RS_ENOMEM, "%zu ranges", l->n_parts);
     size_t n = 0, n_units = 0;
     for (size_t k = 0; k < l->n_parts; k++) {
+        places[k].row = n;
+        places[k].unit = (uint32_t)n_units;
         n += l->parts[k].n;
         n_units += l->parts[k].n_units;
     }
@@ -404,8 +437,16 @@ static enum rs_status put_together(struct load *l, struct rs_matrix *m, struct r
     if (st < 0)
         return st;
     m->keep_share = 1 / (double)((uint64_t)1 << l->halvings);
-    for (size_t k = 0; k < l->n_parts; k++)
-        append(m, &l->parts[k], (float)(1 / m->keep_share));
+    struct join join = { l, m, places, (float)(1 / m->keep_share) };
+    rs_parallel(l->n_threads, l->n_parts, move_part, &join);
+    m->n = n;
+    m->n_units = (uint32_t)n_units;
+    for (size_t k = 0; k < l->n_parts; k++) {
+        m->n_positive += places[k].n_positive;
+        m->n_failing += places[k].n_failing;
+        m->sum_negative += places[k].sum[0];
+        m->sum_positive += places[k].sum[1];
+    }
     return RS_OK;
 }
 
@@ -466,6 +507,7 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     /* half of it: ranges are put together, and read, beside what there is */
     l->budget = l->opt->memory_bytes ? RS_MAX(l->opt->memory_bytes / 2 / row, (size_t)1000) : SIZE_MAX;
     l->halvings = foreseen_halvings(l);
+    l->range_rows = (size_t)(info->n_rows / rs_comm_size(l->opt->comm) / l->n_parts >> l->halvings) * 5 / 4 + 1024;
     l->parts = rs_alloc(l->n_parts, sizeof *l->parts);
     l->tallies = rs_alloc(l->n_threads, sizeof *l->tallies);
     l->references = rs_alloc(l->n_threads, sizeof(rs_references *));

@@ -8,12 +8,18 @@
 #include "predictor/label.h"
 
 #define NO_COLUMN UINT32_MAX
+#define MEMO_BITS 8
 
 /* How one attribute of the program is found in the file. */
 struct attr_link {
     uint32_t column; /* of the file, NO_COLUMN where it has none */
     int32_t *codes;  /* file code -> program code; NULL unless both are categorical */
     float *numbers;  /* file code -> number; NULL unless the program's is a number and the file's categorical */
+};
+
+struct memo {
+    uint32_t cohort;
+    bool is_set;
 };
 
 struct rs_scan {
@@ -28,7 +34,9 @@ struct rs_scan {
     struct attr_link *links;
     struct rs_attr_value *attrs;
     uint32_t cohort;
-    uint32_t *events; /* of the file: kind -> kind of the program, NO_COLUMN where it has none */
+    struct memo memos[1 << MEMO_BITS]; /* by hash of the codes of attributes */
+    int32_t *memo_codes;               /* n_attrs for each */
+    uint32_t *events;                  /* of the file: kind -> kind of the program, NO_COLUMN where it has none */
     size_t next_event;
     void *state;
     float *values, *x;
@@ -47,6 +55,7 @@ void rs_scan_free(rs_scan *s)
     free(s->columns);
     free(s->events);
     free(s->attrs);
+    free(s->memo_codes);
     free(s->state);
     free(s->values);
     free(s->x);
@@ -127,10 +136,12 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
     s->links = rs_alloc(p->n_attrs, sizeof *s->links);
     s->events = rs_alloc(s->info->n_events, sizeof *s->events);
     s->attrs = rs_alloc(p->n_attrs, sizeof *s->attrs);
+    s->memo_codes = rs_alloc(p->n_attrs, sizeof *s->memo_codes << MEMO_BITS);
     s->state = rs_alloc(rs_program_state_size(p), 1);
     s->values = rs_alloc(p->n_signals, sizeof *s->values);
     s->x = rs_alloc(p->n_steps, sizeof *s->x);
-    if (!s->columns || !s->links || !s->events || !s->attrs || !s->state || !s->values || !s->x || !link_attrs(s))
+    if (!s->columns || !s->links || !s->events || !s->attrs || !s->memo_codes || !s->state || !s->values || !s->x ||
+        !link_attrs(s))
         return rs_error_set(err, RS_ENOMEM, "scan of %u features", p->n_steps);
     link_signals(s);
     link_events(s);
@@ -169,6 +180,26 @@ static struct rs_attr_value attr_of(const rs_scan *s, uint32_t i)
     return out;
 }
 
+/* The deepest cohort. Few combinations of attributes occur, and looking through all cohorts takes its time: the newest
+ * answer is kept for each hash of the codes. */
+static uint32_t cohort_of(rs_scan *s)
+{
+    uint32_t n = s->p->n_attrs, hash = 0;
+    for (uint32_t i = 0; i < n; i++)
+        hash = (hash ^ (uint32_t)s->attrs[i].code) * 0x9e3779b1u;
+    struct memo *m = &s->memos[hash >> (32 - MEMO_BITS)];
+    int32_t *codes = s->memo_codes + (size_t)(m - s->memos) * n;
+    bool is_known = m->is_set;
+    for (uint32_t i = 0; i < n && is_known; i++)
+        is_known = codes[i] == s->attrs[i].code;
+    if (is_known)
+        return m->cohort;
+    for (uint32_t i = 0; i < n; i++)
+        codes[i] = s->attrs[i].code;
+    *m = (struct memo){ rs_program_cohort(s->p, s->attrs), true };
+    return m->cohort;
+}
+
 static void begin_entity(rs_scan *s)
 {
     const struct rs_fleet_block *b = &s->block;
@@ -178,7 +209,7 @@ static void begin_entity(rs_scan *s)
         return;
     for (uint32_t i = 0; i < s->p->n_attrs; i++)
         s->attrs[i] = attr_of(s, i);
-    s->cohort = rs_program_cohort(s->p, s->attrs);
+    s->cohort = cohort_of(s);
     s->next_event = 0;
     rs_state_init(s->p, s->state);
 }
