@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* reseat-train: the program behind `reseat train|eval|score|drift|dump`. */
+/* reseat-train: the program behind the verbs of the table below. */
 #include "predictor/cmd.h"
 
 static const struct rs_verb verbs[] = {
