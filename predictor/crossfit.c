@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "common/parallel.h"
 #include "common/progress.h"
 #include "predictor/calibrate.h"
 #include "predictor/reference.h"
@@ -146,11 +147,37 @@ static enum rs_status do_strength(struct run *r, size_t k, double slope, struct 
     return st;
 }
 
+struct strengths_job {
+    struct run *r;
+    double slope;
+    enum rs_status status[RS_STRENGTHS_MAX];
+};
+
+static void strength_task(void *arg, size_t k, unsigned worker)
+{
+    (void)worker;
+    struct strengths_job *job = arg;
+    job->status[k] = do_strength(job->r, k, job->slope, NULL);
+}
+
+static enum rs_status do_strengths(struct run *r, double slope, struct rs_error *err)
+{
+    struct strengths_job job = { .r = r, .slope = slope };
+    rs_parallel(0, r->out->n_strengths, strength_task, &job);
+    for (size_t k = 0; k < r->out->n_strengths; k++)
+        if (job.status[k] < 0)
+            return rs_error_set(err, job.status[k], "pooling by strength %zu: %s", k + 1,
+                                rs_status_meaning(job.status[k]));
+    return RS_OK;
+}
+
 static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err)
 {
     const struct rs_sample *s = r->s;
     rs_fold_rows(s, r->f, fold, 0, false, &r->rows);
-    enum rs_status st = rs_sets_refresh(r->sets, r->s, r->rows.train, r->rows.n_train, err);
+    enum rs_status st = RS_OK;
+    if (r->c->set > 0)
+        st = rs_sets_refresh(r->sets, r->s, r->rows.train, r->rows.n_train, err);
     if (st == RS_OK)
         st = fit_pooled(r, err);
     struct rs_calibrator scale;
@@ -158,10 +185,9 @@ static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err
         st = rs_log_odds_scale(r->c, r->z_pooled, s->y, s->weight, r->rows.train, r->rows.n_train, NULL, &scale, err);
     for (size_t i = 0; st == RS_OK && i < s->n; i++)
         r->z_log_odds[i] = scale.a * r->z_pooled[i] + scale.b;
-    for (size_t k = 0; st == RS_OK && k < r->out->n_strengths; k++) {
-        st = do_strength(r, k, scale.a, err);
-        rs_progress_update(&r->progress, fold * r->out->n_strengths + k + 1, NULL);
-    }
+    if (st == RS_OK)
+        st = do_strengths(r, scale.a, err);
+    rs_progress_update(&r->progress, (fold + 1) * r->out->n_strengths, NULL);
     return st;
 }
 
@@ -197,6 +223,24 @@ static enum rs_status cross_calibrate(enum rs_calibration kind, const double *z,
     return RS_OK;
 }
 
+struct calibrate_job {
+    const struct rs_sample *s;
+    const struct rs_folds *f;
+    const double *const *z;
+    const enum rs_calibration *kinds;
+    double *figures; /* of each contender n risks, n losses */
+    enum rs_status status[RS_STRENGTHS_MAX];
+};
+
+static void calibrate_task(void *arg, size_t k, unsigned worker)
+{
+    (void)worker;
+    struct calibrate_job *job = arg;
+    double *risk = job->figures + 2 * k * job->s->n, *loss = risk + job->s->n;
+    job->status[k] =
+        cross_calibrate(job->kinds ? job->kinds[k] : RS_PLATT, job->z[k], job->s, job->f, risk, loss, NULL);
+}
+
 /* Contenders of which the rows' losses are compared; kinds NULL: Platt for each. */
 static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *f, const double *const *z,
                               const enum rs_calibration *kinds, size_t n_of, uint64_t seed, struct rs_contest *c,
@@ -206,12 +250,14 @@ static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *
     *out_figures = figures;
     if (!figures)
         return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
-    enum rs_status st = RS_OK;
-    for (size_t k = 0; k < n_of && st == RS_OK; k++) {
-        double *risk = figures + 2 * k * s->n, *loss = risk + s->n;
-        of[k] = (struct rs_contender){ .risk = risk, .loss = loss };
-        st = cross_calibrate(kinds ? kinds[k] : RS_PLATT, z[k], s, f, risk, loss, err);
-    }
+    struct calibrate_job job = { .s = s, .f = f, .z = z, .kinds = kinds, .figures = figures };
+    for (size_t k = 0; k < n_of; k++)
+        of[k] = (struct rs_contender){ .risk = figures + 2 * k * s->n, .loss = figures + (2 * k + 1) * s->n };
+    rs_parallel(0, n_of, calibrate_task, &job);
+    for (size_t k = 0; k < n_of; k++)
+        if (job.status[k] < 0)
+            return rs_error_set(err, job.status[k], "calibration of %zu rows: %s", s->n,
+                                rs_status_meaning(job.status[k]));
     *c = (struct rs_contest){ .target = { .kind = RS_TARGET_LOG_LOSS },
                               .n = s->n,
                               .y = s->y,
@@ -221,7 +267,7 @@ static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *
                               .seed = seed,
                               .of = of,
                               .n_of = n_of };
-    return st < 0 ? st : rs_contest_measure(c, REPLICATES, err);
+    return rs_contest_measure(c, REPLICATES, err);
 }
 
 /* 0: none, 1: bias alone, 2: weights too */

@@ -3,9 +3,9 @@
  * coordinate descent that ends with a factor of the columns in use (math.md L4). */
 #include "predictor/fit.h"
 
-#include <gsl/gsl_errno.h>
-#include <gsl/gsl_linalg.h>
 #include <math.h>
+
+#include "predictor/cholesky.h"
 
 #define SWEEPS_MAX 2000
 #define SWEEPS_A_TURN 10 /* between tries to end with a factor */
@@ -65,34 +65,32 @@ static void correct(struct rs_fit *f)
     }
 }
 
-/* factor, scale := of the leading n x n of a (rows of lda); adds a ridge where it must. False where nothing helps. */
+/* factor := of the leading n x n of a (rows of lda) with rows and columns times scale, which makes the diagonal 1; adds
+ * a ridge where it must. False where nothing helps. */
 static bool factorise(const double *a, size_t n, size_t lda, double *factor, double *scale)
 {
-    gsl_matrix_view m = gsl_matrix_view_array(factor, n, n);
-    gsl_vector_view s = gsl_vector_view_array(scale, n);
     double ridge = 0;
+    for (size_t i = 0; i < n; i++)
+        scale[i] = a[i * lda + i] > 0 ? 1 / sqrt(a[i * lda + i]) : 1;
     for (int k = 0; k <= RIDGE_TRIES; k++, ridge = ridge > 0 ? 10 * ridge : RIDGE_FIRST) {
         for (size_t i = 0; i < n; i++) {
-            memcpy(factor + i * n, a + i * lda, n * sizeof *a);
-            double *diagonal = factor + i * n + i;
-            *diagonal = *diagonal > 0 ? *diagonal * (1 + ridge) : 1;
+            for (size_t j = 0; j < i; j++)
+                factor[i * n + j] = a[i * lda + j] * scale[i] * scale[j];
+            factor[i * n + i] = 1 + ridge;
         }
-        if (gsl_linalg_cholesky_decomp2(&m.matrix, &s.vector) != GSL_SUCCESS)
-            continue;
-        bool is_sound = true;
-        for (size_t i = 0; i < n; i++)
-            is_sound &= isfinite(factor[i * n + i]) && factor[i * n + i] > 0;
-        if (is_sound)
+        if (rs_cholesky_factor(factor, n))
             return true;
     }
     return false;
 }
 
-static void solve_factor(double *factor, double *scale, double *x, size_t n)
+static void solve_factor(const double *factor, const double *scale, double *x, size_t n)
 {
-    gsl_matrix_view m = gsl_matrix_view_array(factor, n, n);
-    gsl_vector_view s = gsl_vector_view_array(scale, n), v = gsl_vector_view_array(x, n);
-    gsl_linalg_cholesky_svx2(&m.matrix, &s.vector, &v.vector);
+    for (size_t j = 0; j < n; j++)
+        x[j] *= scale[j];
+    rs_cholesky_solve(factor, x, n);
+    for (size_t j = 0; j < n; j++)
+        x[j] *= scale[j];
 }
 
 /* g . step plus the change of the L1 terms; joined column by column, because near the optimum they cancel. */

@@ -3,10 +3,10 @@
 #include "predictor/sets.h"
 
 #include <math.h>
+#include <xxhash.h>
 
 #include "common/parallel.h"
 #include "predictor/gather.h"
-#include "predictor/terms.h"
 
 #define BLOCK 1024 /* rows of one task */
 
@@ -25,6 +25,8 @@ enum rs_status rs_sets_init(struct rs_sets *s, const struct rs_matrix *m, struct
 void rs_sets_clear(struct rs_sets *s)
 {
     free(s->penalty);
+    for (size_t k = 0; k < RS_FOLDS; k++)
+        rs_terms_clear(&s->grown[k].terms);
     *s = (struct rs_sets){ 0 };
 }
 
@@ -119,12 +121,9 @@ static enum rs_status grow(const struct rs_sets *s, const struct rs_matrix *m, c
     return rs_terms_grow(&in, out, err);
 }
 
-enum rs_status rs_sets_refresh(struct rs_sets *s, struct rs_sample *sample, const uint32_t *train, size_t n_train,
-                               struct rs_error *err)
+static enum rs_status grow_in_fold(const struct rs_sets *s, const struct rs_sample *sample, const uint32_t *train,
+                                   size_t n_train, struct rs_terms *out, struct rs_error *err)
 {
-    if (s->n < 2)
-        return RS_OK;
-    rs_auto_terms terms = { 0 };
     rs_autofree uint32_t *rows = rs_alloc(n_train, sizeof *rows);
     rs_autofree float *weight = rs_alloc(n_train, sizeof *weight);
     if (!rows || !weight)
@@ -133,8 +132,23 @@ enum rs_status rs_sets_refresh(struct rs_sets *s, struct rs_sample *sample, cons
         rows[i] = sample->row[train[i]];
         weight[i] = sample->weight[train[i]];
     }
-    enum rs_status st = grow(s, sample->m, rows, n_train, weight, NULL, &terms, err);
-    return st < 0 ? st : fill_columns(s, sample, &terms, err);
+    return grow(s, sample->m, rows, n_train, weight, NULL, out, err);
+}
+
+enum rs_status rs_sets_refresh(struct rs_sets *s, struct rs_sample *sample, const uint32_t *train, size_t n_train,
+                               struct rs_error *err)
+{
+    if (s->n < 2)
+        return RS_OK;
+    uint64_t hash = XXH3_64bits(train, n_train * sizeof *train);
+    for (size_t k = 0; k < RS_MIN(s->n_grown, (size_t)RS_FOLDS); k++)
+        if (s->grown[k].rows == hash)
+            return fill_columns(s, sample, &s->grown[k].terms, err);
+    size_t k = s->n_grown++ % RS_FOLDS;
+    rs_terms_clear(&s->grown[k].terms);
+    s->grown[k].rows = hash;
+    enum rs_status st = grow_in_fold(s, sample, train, n_train, &s->grown[k].terms, err);
+    return st < 0 ? st : fill_columns(s, sample, &s->grown[k].terms, err);
 }
 
 static void fill_matrix(void *arg, size_t task, unsigned worker)

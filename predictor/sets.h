@@ -5,6 +5,7 @@
 #define RS_PREDICTOR_SETS_H
 
 #include "predictor/sample.h"
+#include "predictor/terms.h"
 
 #define RS_SETS_MAX 2
 
@@ -13,6 +14,11 @@ struct rs_sets {
     unsigned n;
     size_t d[RS_SETS_MAX]; /* columns of each set, as of the last call */
     double *penalty;       /* multipliers of the columns' penalties */
+    struct {
+        uint64_t rows; /* hash of the training rows */
+        struct rs_terms terms;
+    } grown[RS_FOLDS]; /* of the last folds: those of another stage are often the same */
+    size_t n_grown;
 };
 
 /* n_sets 1: base columns alone. stride_max: columns that a row may have at most. */

@@ -4,7 +4,6 @@
  * made from all rows, and at last in double. The gradient is always that of all rows. */
 #include "predictor/solver.h"
 
-#include <gsl/gsl_errno.h>
 #include <math.h>
 
 #include "common/cli.h"
@@ -68,7 +67,6 @@ enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct
     if (d_max > RS_SOLVER_FEATURES_MAX)
         return rs_error_set(err, RS_EUNSUPPORTED, "%zu features, at most %d: leave out signals or attributes", d_max,
                             RS_SOLVER_FEATURES_MAX);
-    gsl_set_error_handler_off();
     RS_AUTO(rs_solver) *ws = rs_alloc(1, sizeof *ws);
     if (!ws)
         return rs_error_set(err, RS_ENOMEM, "fit");

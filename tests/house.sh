@@ -18,7 +18,7 @@ while read -r header doors; do
 done <<'DOORS'
 mpi predictor/comm_mpi\.c
 hdf5 datasets/(h5(_private)?\.[ch]|test_fleet_side\.c)|tests/(damage_fleet|bench_read)\.c
-gsl/ predictor/(solver|fit_step|ratio)\.c
+gsl/ predictor/ratio\.c
 libsvm/|svm\.h predictor/(rbf.*\.[ch]|test_export\.c)|tests/bench_score\.c
 libvirt/ executor/virt.*\.[ch]
 libxml/ executor/domxml\.c
