@@ -64,7 +64,7 @@ static enum rs_status fill_deltas(const struct rs_matrix *m, const struct rs_del
         to->weight = rs_alloc(m->d, sizeof *to->weight);
         if (!to->weight)
             return rs_error_set(err, RS_ENOMEM, "model");
-        for (size_t j = 0; j < m->d; j++)
+        for (size_t j = 0; j < deltas->d; j++) /* of base columns alone */
             to->weight[j] = from->weight[j] / (slope * m->scale[j]);
     }
     return RS_OK;

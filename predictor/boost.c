@@ -25,8 +25,7 @@ struct split {
 
 struct leaf {
     size_t begin, end; /* in order */
-    struct rs_cut path[RS_BOOST_DEPTH_MAX];
-    unsigned depth;
+    struct rs_boost_leaf is;
     sums *bins; /* d x RS_BOOST_BINS */
     struct split best;
 };
@@ -41,11 +40,13 @@ struct grower {
     const struct rs_bins *b;
     const uint8_t *y;
     const float *weight;
+    const uint32_t *unit_of;
     const struct rs_boost_options *opt;
     double *z, *g, *h;
     sums *row; /* n */
     struct unit unit;
-    uint32_t *order, *spare; /* rows, leaf by leaf, ascending within each */
+    uint32_t *order, *spare; /* rows that the tree is grown on, leaf by leaf, ascending within each; then the others */
+    size_t n_in;             /* of the former */
     sums *bins;              /* of all leaves */
     struct look look;
     struct leaf leaves[RS_BOOST_LEAVES_MAX];
@@ -136,13 +137,40 @@ static void look_at_column(void *arg, size_t j, unsigned worker)
     l->of_large[j] = best_split(gr, j, large);
 }
 
-static struct split best_column(const struct grower *gr, const struct split *of_column)
+/* Whether either side of the cut has rows of enough entities. */
+static bool has_units(const struct grower *gr, const struct leaf *leaf, struct rs_cut cut)
 {
-    struct split best = { 0 };
-    for (size_t j = 0; j < gr->b->d; j++)
-        if (of_column[j].gain > best.gain * (1 + 1e-9))
-            best = of_column[j];
+    const uint8_t *code = gr->b->code + cut.column * gr->b->n;
+    size_t n[2] = { 0, 0 }, want = gr->opt->leaf_units;
+    uint32_t last[2] = { 0, 0 };
+    for (size_t k = leaf->begin; k < leaf->end && (n[0] < want || n[1] < want); k++) {
+        uint32_t row = gr->order[k], unit = gr->unit_of ? gr->unit_of[row] : row;
+        bool side = code[row] > cut.bin;
+        if (n[side] && last[side] == unit)
+            continue;
+        last[side] = unit;
+        n[side]++;
+    }
+    return n[0] >= want && n[1] >= want;
+}
+
+static struct split *best_column(const struct grower *gr, struct split *of_column)
+{
+    struct split *best = of_column;
+    for (size_t j = 1; j < gr->b->d; j++)
+        if (of_column[j].gain > best->gain * (1 + 1e-9))
+            best = &of_column[j];
     return best;
+}
+
+static void choose_split(const struct grower *gr, struct leaf *leaf, struct split *of_column)
+{
+    struct split *best = best_column(gr, of_column);
+    while (best->gain > 0 && !has_units(gr, leaf, best->cut)) {
+        best->gain = 0;
+        best = best_column(gr, of_column);
+    }
+    leaf->best = *best;
 }
 
 static void find_splits(struct grower *gr, struct leaf *small, struct leaf *large)
@@ -150,9 +178,9 @@ static void find_splits(struct grower *gr, struct leaf *small, struct leaf *larg
     gr->look.small = small;
     gr->look.large = large;
     rs_parallel(gr->opt->n_threads, gr->b->d, look_at_column, gr);
-    small->best = best_column(gr, gr->look.of_small);
+    choose_split(gr, small, gr->look.of_small);
     if (large)
-        large->best = best_column(gr, gr->look.of_large);
+        choose_split(gr, large, gr->look.of_large);
 }
 
 /* Rows of the leaf: first those that are not above the cut, in their order; returns how many. */
@@ -176,18 +204,18 @@ static bool is_full(const struct grower *gr)
     return gr->n_leaves >= RS_MIN(gr->opt->n_leaves, RS_BOOST_LEAVES_MAX);
 }
 
-static void split_leaf(struct grower *gr, struct leaf *leaf, rs_boost_split *on_split, void *arg)
+static void split_leaf(struct grower *gr, struct leaf *leaf)
 {
     struct rs_cut cut = leaf->best.cut;
-    on_split(arg, cut, leaf->path, leaf->depth);
     size_t n_low = part(gr, leaf, cut);
     sums *bins = gr->bins + gr->n_leaves * gr->b->d * RS_BOOST_BINS;
     struct leaf *high = &gr->leaves[gr->n_leaves++];
-    leaf->path[leaf->depth++] = cut;
+    leaf->is.path[leaf->is.depth++] = cut;
     leaf->best.gain = 0;
     *high = *leaf;
+    high->is.above |= 1u << (leaf->is.depth - 1);
     high->begin = leaf->end = leaf->begin + n_low;
-    if (is_full(gr) || leaf->depth >= RS_MIN(gr->opt->depth_max, RS_BOOST_DEPTH_MAX))
+    if (is_full(gr) || leaf->is.depth >= RS_MIN(gr->opt->depth_max, RS_BOOST_DEPTH_MAX))
         return;
     struct leaf *small = high->end - high->begin < n_low ? high : leaf;
     small->bins = bins;
@@ -203,15 +231,59 @@ static struct leaf *best_leaf(struct grower *gr)
     return best;
 }
 
-/* z of the rows of a leaf takes one step of Newton's, damped. */
-static void settle(struct grower *gr, const struct leaf *leaf)
+/* math.md F31: one step of Newton's, damped */
+static void settle(struct grower *gr, struct leaf *leaf)
 {
     sums all = { 0 };
     for (size_t k = leaf->begin; k < leaf->end; k++)
         all += gr->row[gr->order[k]];
     struct total t = total_of(gr, all);
+    leaf->is.value = -gr->opt->rate * t.g / (t.h + gr->opt->l2);
     for (size_t k = leaf->begin; k < leaf->end; k++)
-        gr->z[gr->order[k]] -= gr->opt->rate * t.g / (t.h + gr->opt->l2);
+        gr->z[gr->order[k]] += leaf->is.value;
+}
+
+static bool is_in_leaf(const struct rs_bins *b, const struct rs_boost_leaf *leaf, uint32_t row)
+{
+    for (unsigned k = 0; k < leaf->depth; k++) {
+        bool is_above = b->code[leaf->path[k].column * b->n + row] > leaf->path[k].bin;
+        if (is_above != ((leaf->above >> k & 1) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* z of the rows that the tree was not grown on. */
+static void settle_others(struct grower *gr)
+{
+    for (size_t k = gr->n_in; k < gr->b->n; k++)
+        for (unsigned i = 0; i < gr->n_leaves; i++)
+            if (is_in_leaf(gr->b, &gr->leaves[i].is, gr->order[k])) {
+                gr->z[gr->order[k]] += gr->leaves[i].is.value;
+                break;
+            }
+}
+
+/* A hash, for draws without a state. */
+static uint32_t draw(uint32_t unit, unsigned tree)
+{
+    uint64_t h = ((uint64_t)unit << 20 ^ (tree + 1)) * 0x9e3779b97f4a7c15u;
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93u;
+    return (uint32_t)(h >> 32);
+}
+
+static void choose_rows(struct grower *gr, unsigned tree)
+{
+    size_t n = gr->b->n, n_out = 0;
+    double limit = gr->opt->share * 0x1p32;
+    gr->n_in = 0;
+    for (size_t i = 0; i < n; i++) {
+        if ((double)draw(gr->unit_of ? gr->unit_of[i] : (uint32_t)i, tree) < limit)
+            gr->order[gr->n_in++] = (uint32_t)i;
+        else
+            gr->spare[n_out++] = (uint32_t)i;
+    }
+    memcpy(gr->order + gr->n_in, gr->spare, n_out * sizeof *gr->order);
 }
 
 /* The largest unit by which no sum of magnitudes exceeds 2^bits: a power of two. */
@@ -240,22 +312,27 @@ static void take_rows(struct grower *gr)
         gr->row[i] = (sums){ (int64_t)rint(gr->g[i] / gr->unit.g), ((int64_t)rint(gr->h[i] / gr->unit.h) << bits) + 1 };
 }
 
-/* False where nothing is left to split. */
-static bool grow_tree(struct grower *gr, rs_boost_split *on_split, void *arg)
+/* False where nobody wants more. */
+static bool grow_tree(struct grower *gr, unsigned tree, rs_boost_tree *on_tree, void *arg)
 {
+    struct rs_boost_leaf out[RS_BOOST_LEAVES_MAX];
     take_rows(gr);
-    for (size_t i = 0; i < gr->b->n; i++)
-        gr->order[i] = (uint32_t)i;
-    gr->leaves[0] = (struct leaf){ .end = gr->b->n, .bins = gr->bins };
+    choose_rows(gr, tree);
+    gr->leaves[0] = (struct leaf){ .end = gr->n_in, .bins = gr->bins };
     gr->n_leaves = 1;
-    if (gr->opt->depth_max > 0)
+    if (gr->opt->depth_max > 0 && gr->b->d > 0)
         find_splits(gr, &gr->leaves[0], NULL);
     struct leaf *leaf;
     while (!is_full(gr) && (leaf = best_leaf(gr)))
-        split_leaf(gr, leaf, on_split, arg);
-    for (unsigned k = 0; k < gr->n_leaves; k++)
+        split_leaf(gr, leaf);
+    if (gr->n_leaves < 2)
+        return true;
+    for (unsigned k = 0; k < gr->n_leaves; k++) {
         settle(gr, &gr->leaves[k]);
-    return gr->n_leaves > 1;
+        out[k] = gr->leaves[k].is;
+    }
+    settle_others(gr);
+    return on_tree(arg, out, gr->n_leaves);
 }
 
 static double base_log_odds(const uint8_t *y, const float *weight, size_t n)
@@ -266,8 +343,8 @@ static double base_log_odds(const uint8_t *y, const float *weight, size_t n)
     return log(sum[1] / sum[0]);
 }
 
-enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const float *weight,
-                             const struct rs_boost_options *opt, rs_boost_split *on_split, void *arg,
+enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const float *weight, const uint32_t *unit,
+                             const struct rs_boost_options *opt, rs_boost_tree *on_tree, void *arg, double *base,
                              struct rs_error *err)
 {
     size_t n = b->n, n_bins;
@@ -280,7 +357,7 @@ enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const fl
         bins = rs_alloc(n_bins, sizeof *bins);
     if (!z || !row || !bins || !order || !of_column || !gr)
         return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
-    *gr = (struct grower){ .b = b, .y = y, .weight = weight, .opt = opt };
+    *gr = (struct grower){ .b = b, .y = y, .weight = weight, .unit_of = unit, .opt = opt };
     gr->z = z;
     gr->g = z + n;
     gr->h = z + 2 * n;
@@ -292,10 +369,10 @@ enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const fl
     gr->look.of_large = of_column + b->d;
     while (n >> gr->unit.count_bits)
         gr->unit.count_bits++;
-    double z0 = base_log_odds(y, weight, n);
+    *base = base_log_odds(y, weight, n);
     for (size_t i = 0; i < n; i++)
-        z[i] = z0;
-    for (unsigned t = 0; t < opt->n_trees && grow_tree(gr, on_split, arg); t++)
+        z[i] = *base;
+    for (unsigned t = 0; t < opt->n_trees && grow_tree(gr, t, on_tree, arg); t++)
         if (rs_cli_interrupted())
             return rs_error_set(err, RS_ECANCELLED, "interrupted");
     return RS_OK;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Small boosted trees over columns cut into bins. Only their splits are of interest: terms.h turns them into steps of a
- * feature program, the trees themselves are forgotten.
+/* Small boosted trees over columns cut into bins; terms.h turns them into weighted steps of a feature program.
  *
- * Gradient boosting with a second-order gain (docs/math.md F31; Friedman 2001; Chen, Guestrin 2016). The same inputs
- * give the same splits on any number of threads. */
+ * Gradient boosting with a second-order gain, each tree on a random part of the entities (docs/math.md F31; Friedman
+ * 2001, 2002; Chen, Guestrin 2016). The same inputs give the same trees on any number of threads. */
 #ifndef RS_PREDICTOR_BOOST_H
 #define RS_PREDICTOR_BOOST_H
 
@@ -35,17 +34,27 @@ struct rs_cut {
 
 struct rs_boost_options {
     unsigned n_trees, n_leaves, depth_max;
-    double rate, l2;    /* step of a tree; added to the curvature of a leaf */
-    size_t leaf_rows;   /* that a leaf has at least */
-    unsigned n_threads; /* 0: all cores */
+    double rate, l2;              /* step of a tree; added to the curvature of a leaf */
+    double share;                 /* of the entities that each tree is grown on, above 0 up to 1 */
+    size_t leaf_rows, leaf_units; /* rows and entities of those that a leaf has at least */
+    unsigned n_threads;           /* 0: all cores */
 };
 
-/* Told of each split: path holds the n_path cuts above it, root first. */
-typedef void rs_boost_split(void *arg, struct rs_cut cut, const struct rs_cut *path, size_t n_path);
+/* A leaf of a tree: what it adds to z of the rows that are above the cut path[k] where bit k of `above` is set, and not
+ * above it elsewhere. */
+struct rs_boost_leaf {
+    struct rs_cut path[RS_BOOST_DEPTH_MAX];
+    unsigned depth, above;
+    double value;
+};
 
-/* y, weight: n of each, in the order of the bins' rows; both classes occur. RS_ENOMEM, RS_ECANCELLED after a signal. */
-enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const float *weight,
-                             const struct rs_boost_options *opt, rs_boost_split *on_split, void *arg,
+/* Told of the leaves of each tree, at least two. False: enough, this tree is not taken and none follows. */
+typedef bool rs_boost_tree(void *arg, const struct rs_boost_leaf *leaves, unsigned n);
+
+/* y, weight, unit: n of each, in the order of the bins' rows; both classes occur; unit NULL: each row its own. *base: z
+ * before the first tree. RS_ENOMEM, RS_ECANCELLED after a signal. */
+enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const float *weight, const uint32_t *unit,
+                             const struct rs_boost_options *opt, rs_boost_tree *on_tree, void *arg, double *base,
                              struct rs_error *err);
 
 #endif

@@ -86,9 +86,8 @@ static enum rs_status fit_pooled(struct run *r, struct rs_error *err)
                             .y = r->s->y,
                             .rows = r->rows.train,
                             .n = r->rows.n_train,
-                            .d = r->sets->d[r->c->set],
+                            .d = r->s->d,
                             .row_weight = r->s->weight,
-                            .penalty = r->sets->penalty,
                             .weight_positive = 1,
                             .weight_negative = 1 };
     struct rs_learner_ws ws = {
@@ -96,7 +95,11 @@ static enum rs_status fit_pooled(struct run *r, struct rs_error *err)
     };
     r->fitted.d = SIZE_MAX;
     enum rs_status st = r->c->ops->fit(&ws, &p, r->c, &r->fitted, err);
-    return st < 0 ? st : r->c->ops->decide(&r->fitted, r->s->x, r->s->stride, NULL, r->s->n, r->z_pooled, err);
+    if (st == RS_OK)
+        st = r->c->ops->decide(&r->fitted, r->s->x, r->s->stride, NULL, r->s->n, r->z_pooled, err);
+    if (st == RS_OK)
+        rs_sets_mix(r->sets, r->c, NULL, r->s->n, r->z_pooled);
+    return st;
 }
 
 enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, const uint8_t *y, const float *weight,
@@ -125,7 +128,7 @@ static enum rs_status do_strength(struct run *r, size_t k, double slope, struct 
     const struct rs_sample *s = r->s;
     struct rs_pool_problem p = { .x = s->x,
                                  .stride = s->stride,
-                                 .d = r->sets->d[r->c->set],
+                                 .d = r->s->d,
                                  .y = s->y,
                                  .row_weight = s->weight,
                                  .unit = s->unit,

@@ -28,6 +28,11 @@ bool rs_candidates_are_kin(const struct rs_candidate *a, const struct rs_candida
     return a->ops == b->ops && a->set == b->set && a->is_balanced == b->is_balanced && a->l1_ratio == b->l1_ratio;
 }
 
+bool rs_candidates_share_fit(const struct rs_candidate *a, const struct rs_candidate *b)
+{
+    return rs_candidates_are_kin(a, b) && a->C == b->C && a->gamma == b->gamma;
+}
+
 const char *rs_candidate_name(const struct rs_candidate *c)
 {
     switch (c->ops->learner) {

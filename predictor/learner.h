@@ -14,6 +14,7 @@ struct rs_candidate {
     bool is_balanced; /* both classes weigh the same in total */
     double C, l1_ratio;
     double gamma; /* of a radial machine, in units of 1 / d */
+    double trees; /* share of the boosted trees in the decision value, 0 to 1 (sets.h) */
 };
 
 /* What the fits share. */
@@ -40,9 +41,9 @@ void rs_fitted_clear(struct rs_fitted *f);
 struct rs_learner_ops {
     const char *name; /* "logistic" */
     enum rs_learner learner;
-    /* Candidates on one set of features, in families (adjacent ones that differ in C and gamma alone), the simplest
-     * family first; within a family, a fit may start from the one before. Writes at most max, returns how many. C NaN:
-     * all. */
+    /* Candidates on one set of features, in families (adjacent ones that differ in C, gamma and trees alone), the
+     * simplest family first; within a family, a fit may start from the one before. Writes at most max, returns how
+     * many. C NaN: all. */
     size_t (*propose)(double C, unsigned set, struct rs_candidate *out, size_t max);
     /* p: rows of class weight 1 each; the candidate's own are put in here. w of f holds the start. */
     enum rs_status (*fit)(const struct rs_learner_ws *ws, const struct rs_problem *p, const struct rs_candidate *c,
@@ -54,8 +55,9 @@ struct rs_learner_ops {
 
 extern const struct rs_learner_ops rs_logistic_ops, rs_svm_ops, rs_rbf_ops;
 
-/* Whether two candidates differ in C and gamma alone. */
+/* Whether two candidates differ in C, gamma and the share of the trees alone; and whether in the last alone. */
 bool rs_candidates_are_kin(const struct rs_candidate *a, const struct rs_candidate *b);
+bool rs_candidates_share_fit(const struct rs_candidate *a, const struct rs_candidate *b);
 /* "logistic", "elastic net", "svm", "svm, balanced", "rbf svm" */
 const char *rs_candidate_name(const struct rs_candidate *c);
 

@@ -4,23 +4,37 @@
 
 #include <math.h>
 
-/* Of base columns; and with terms, which were chosen on the same rows and want a stronger pull. Weaker penalties than
- * these won on no fleet that was tried, or won before a date and lost after it. */
-static const double base_C[] = { 0.01, 0.1 }, terms_C[] = { 0.003, 0.01 };
+/* Weaker penalties than these won on no fleet that was tried, or won before a date and lost after it. */
+static const double ridge_C[] = { 0.01, 0.1 };
 static const double net_C[] = { 0.1 };
 
 #define NET_RATIO 0.5
 
-_Static_assert(RS_LEN(base_C) == RS_LEN(terms_C), "one loop walks both");
+/* Of the decision value: half and half errs less than either, whose errors differ; the trees alone where nothing is
+ * linear (docs/math.md F33). */
+static const double tree_shares[] = { 0.5, 1 };
+
+static size_t propose_trees(double C, unsigned set, struct rs_candidate *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < RS_LEN(ridge_C); i++)
+        for (size_t k = 0; k < RS_LEN(tree_shares) && n < max; k++)
+            if ((isnan(C) || i == 0) && (i == 0 || tree_shares[k] < 1))
+                out[n++] = (struct rs_candidate){
+                    .ops = &rs_logistic_ops, .set = set, .C = isnan(C) ? ridge_C[i] : C, .trees = tree_shares[k]
+                };
+    return n;
+}
 
 static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
 {
     size_t n = 0;
-    const double *ridge_C = set > 0 ? terms_C : base_C;
-    for (size_t i = 0; i < RS_LEN(base_C) && n < max; i++)
+    if (set > 0)
+        return propose_trees(C, set, out, max);
+    for (size_t i = 0; i < RS_LEN(ridge_C) && n < max; i++)
         if (isnan(C) || i == 0)
             out[n++] = (struct rs_candidate){ .ops = &rs_logistic_ops, .set = set, .C = isnan(C) ? ridge_C[i] : C };
-    for (size_t i = 0; isnan(C) && set == 0 && i < RS_LEN(net_C) && n < max; i++)
+    for (size_t i = 0; isnan(C) && i < RS_LEN(net_C) && n < max; i++)
         out[n++] = (struct rs_candidate){ .ops = &rs_logistic_ops, .set = set, .C = net_C[i], .l1_ratio = NET_RATIO };
     return n;
 }

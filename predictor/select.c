@@ -104,21 +104,24 @@ static enum rs_status fit_one(struct cv *v, size_t c, struct rs_error *err)
                             .y = v->s->y,
                             .rows = v->rows.train,
                             .n = v->rows.n_train,
-                            .d = v->sets->d[cand->set],
+                            .d = v->s->d,
                             .row_weight = v->s->weight,
-                            .penalty = v->sets->penalty,
                             .weight_positive = 1,
                             .weight_negative = 1 };
-    if (c == 0 || !rs_candidates_are_kin(&v->out->of[c - 1].candidate, cand))
+    const struct rs_scored *before = c ? scored - 1 : NULL;
+    if (!before || !rs_candidates_are_kin(&before->candidate, cand))
         v->fitted.d = SIZE_MAX; /* starts afresh */
     struct rs_learner_ws ws = {
         .solver = v->solver, .rel_gradient = RS_CV_TOLERANCE, .max_iter = RS_CV_MAX_ITER, .seed = v->opt->seed
     };
-    enum rs_status st = cand->ops->fit(&ws, &p, cand, &v->fitted, err);
+    bool is_fitted = before && rs_candidates_share_fit(&before->candidate, cand);
+    enum rs_status st = is_fitted ? RS_OK : cand->ops->fit(&ws, &p, cand, &v->fitted, err);
     if (st < 0)
         return st;
     scored->has_converged &= v->fitted.report.has_converged;
     st = cand->ops->decide(&v->fitted, v->s->x, v->s->stride, v->rows.valid, v->rows.n_valid, v->z_fold, err);
+    if (st == RS_OK)
+        rs_sets_mix(v->sets, cand, v->rows.valid, v->rows.n_valid, v->z_fold);
     for (size_t i = 0; st == RS_OK && i < v->rows.n_valid; i++)
         v->z[c * v->s->n + v->rows.valid[i]] = v->z_fold[i];
     return st;

@@ -43,7 +43,7 @@ struct rs_select_options {
 /* n_rows: of the sample, by which slow learners are left out. */
 void rs_select_list(const struct rs_sets *sets, size_t n_rows, const struct rs_select_options *opt,
                     struct rs_selection *out);
-/* Lists, judges and chooses. s holds the sets' columns from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what
+/* Lists, judges and chooses. The trees of the sets change from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what
  * the fits report. */
 enum rs_status rs_select(struct rs_sample *s, const struct rs_folds *f, struct rs_sets *sets,
                          const struct rs_select_options *opt, struct rs_selection *out, struct rs_error *err);

@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From the splits of boosted trees to steps. */
+/* From boosted trees to weighted steps. */
 #include "predictor/terms.h"
 
 #include "predictor/boost.h"
 
-#define LEAF_ROWS 40
-#define UNITS_MIN 5   /* entities on either side of a bin, and within a product */
-#define LEAVES_FEW 4  /* of a tree, and */
-#define LEAVES_MANY 8 /* with as many positive entities as this: */
-#define UNITS_POSITIVE_MANY 1500
+#define DEPTH_MAX 3                   /* of a tree, and cuts of a rule */
+#define TREE_PRODUCTS (8 * DEPTH_MAX) /* at most that many a tree adds */
 #define POSITIVES_MAX (RS_TERMS_ROWS / 2)
 
 static const struct rs_boost_options boosting = {
-    .n_trees = 40,
-    .n_leaves = LEAVES_FEW,
-    .depth_max = 3,
+    .n_trees = 100,
+    .n_leaves = 8,
+    .depth_max = DEPTH_MAX,
     .rate = 0.1,
     .l2 = 1,
-    .leaf_rows = LEAF_ROWS,
+    .share = 0.5,
+    .leaf_rows = 20,
+    .leaf_units = 5,
 };
 
-struct pair {
-    struct rs_cut a, b; /* a before b in the order of compare_cuts() */
+/* Holds where all of its cuts do; they stand in the order of compare_cuts(), in different columns. */
+struct rule {
+    struct rs_cut cut[DEPTH_MAX];
+    unsigned n;
+    double weight;
 };
 
-/* What the trees have found, in the order of finding. */
 struct found {
-    struct rs_cut bins[RS_TERMS_BINS_MAX];
-    struct pair pairs[RS_TERMS_PRODUCTS_MAX];
-    size_t n_bins, n_pairs;
+    struct rule bins[RS_TERMS_BINS_MAX], products[RS_TERMS_PRODUCTS_MAX];
+    size_t n_bins, n_products;
+    double bias;
 };
 
 /* The rows looked at. */
@@ -37,7 +38,6 @@ struct look {
     uint8_t *y;
     float *weight;
     size_t n;
-    uint64_t n_units_positive;
 };
 
 static void look_clear(struct look *l)
@@ -56,36 +56,70 @@ static int compare_cuts(const void *a, const void *b)
     return (x->bin > y->bin) - (x->bin < y->bin);
 }
 
-static bool have_bin(struct found *f, struct rs_cut cut)
+static struct rule *rule_of(struct rule *rules, size_t *n, const struct rs_cut *cut, unsigned n_cuts)
 {
-    for (size_t i = 0; i < f->n_bins; i++)
-        if (compare_cuts(&f->bins[i], &cut) == 0)
-            return true;
-    if (f->n_bins == RS_TERMS_BINS_MAX)
-        return false;
-    f->bins[f->n_bins++] = cut;
-    return true;
+    for (size_t i = 0; i < *n; i++)
+        if (rules[i].n == n_cuts && memcmp(rules[i].cut, cut, n_cuts * sizeof *cut) == 0)
+            return &rules[i];
+    struct rule *made = &rules[(*n)++];
+    *made = (struct rule){ .n = n_cuts };
+    memcpy(made->cut, cut, n_cuts * sizeof *cut);
+    return made;
 }
 
-static void add_pair(struct found *f, struct rs_cut a, struct rs_cut b)
+/* The rule and those that its step refers to. */
+static void add_rule(struct found *f, const struct rs_cut *cut, unsigned n, double weight)
 {
-    struct pair pair = compare_cuts(&a, &b) < 0 ? (struct pair){ a, b } : (struct pair){ b, a };
-    for (size_t i = 0; i < f->n_pairs; i++)
-        if (memcmp(&f->pairs[i], &pair, sizeof pair) == 0)
-            return;
-    if (f->n_pairs < RS_TERMS_PRODUCTS_MAX)
-        f->pairs[f->n_pairs++] = pair;
+    for (unsigned k = 0; n > 1 && k < n; k++)
+        rule_of(f->bins, &f->n_bins, cut + k, 1);
+    for (unsigned k = 2; k < n; k++)
+        rule_of(f->products, &f->n_products, cut, k);
+    if (n == 0)
+        f->bias += weight;
+    else if (n == 1)
+        rule_of(f->bins, &f->n_bins, cut, 1)->weight += weight;
+    else
+        rule_of(f->products, &f->n_products, cut, n)->weight += weight;
 }
 
-/* math.md F32: each split, and with each split above it in another column */
-static void take_split(void *arg, struct rs_cut cut, const struct rs_cut *path, size_t n_path)
+/* The cuts of a path that the mask picks; of two in one column the higher implies the other. */
+static unsigned conjunction(const struct rs_boost_leaf *leaf, unsigned mask, struct rs_cut out[DEPTH_MAX])
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < leaf->depth; k++) {
+        unsigned same = 0;
+        if (!(mask >> k & 1))
+            continue;
+        while (same < n && out[same].column != leaf->path[k].column)
+            same++;
+        if (same == n)
+            out[n++] = leaf->path[k];
+        else
+            out[same].bin = RS_MAX(out[same].bin, leaf->path[k].bin);
+    }
+    qsort(out, n, sizeof *out, compare_cuts);
+    return n;
+}
+
+/* math.md F32: v prod_above g_k prod_others (1 - g_k), multiplied out */
+static bool take_tree(void *arg, const struct rs_boost_leaf *leaves, unsigned n)
 {
     struct found *f = arg;
-    if (!have_bin(f, cut))
-        return;
-    for (size_t k = 0; k < n_path; k++)
-        if (path[k].column != cut.column && have_bin(f, path[k]))
-            add_pair(f, path[k], cut);
+    if (f->n_bins + n - 1 > RS_TERMS_BINS_MAX || f->n_products + TREE_PRODUCTS > RS_TERMS_PRODUCTS_MAX)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        const struct rs_boost_leaf *leaf = &leaves[i];
+        unsigned above = leaf->above, all = (1u << leaf->depth) - 1;
+        for (unsigned mask = 0; mask <= all; mask++) {
+            struct rs_cut cut[DEPTH_MAX];
+            if ((mask & above) != above)
+                continue;
+            unsigned n_cuts = conjunction(leaf, mask, cut);
+            bool is_odd = __builtin_popcount(mask & ~above) & 1;
+            add_rule(f, cut, n_cuts, is_odd ? -leaf->value : leaf->value);
+        }
+    }
+    return true;
 }
 
 /* A hash of the index, for a sample without rhythm. */
@@ -107,14 +141,8 @@ bool rs_terms_looks_at(const struct rs_terms_whole *whole, size_t i, bool y)
 static struct rs_terms_whole count_all(const struct rs_terms_input *in)
 {
     struct rs_terms_whole all = { 0 };
-    uint32_t last_positive = UINT32_MAX;
-    for (size_t i = 0; i < in->n; i++) {
-        bool c = in->y[i] != 0;
-        uint32_t unit = in->unit ? in->unit[i] : (uint32_t)i;
-        all.n_class[c]++;
-        all.n_units_positive += c && unit != last_positive;
-        last_positive = c ? unit : last_positive;
-    }
+    for (size_t i = 0; i < in->n; i++)
+        all.n_class[in->y[i] != 0]++;
     return all;
 }
 
@@ -122,7 +150,6 @@ static enum rs_status look_at(const struct rs_terms_input *in, struct look *l, s
 {
     struct rs_terms_whole all = in->whole ? *in->whole : count_all(in);
     size_t kept[2] = { 0, 0 };
-    l->n_units_positive = all.n_units_positive;
     l->rows = rs_alloc(in->n, sizeof *l->rows);
     l->unit = rs_alloc(in->n, sizeof *l->unit);
     l->y = rs_alloc(in->n, sizeof *l->y);
@@ -144,93 +171,116 @@ static enum rs_status look_at(const struct rs_terms_input *in, struct look *l, s
     return RS_OK;
 }
 
-/* Entities that have a row where both cuts hold (or, inverted, where the first does not), counted up to UNITS_MIN. */
-static size_t count_units(const struct rs_bins *b, const struct look *l, struct rs_cut x, struct rs_cut y,
-                          bool inverted)
-{
-    const uint8_t *xc = b->code + x.column * b->n, *yc = b->code + y.column * b->n;
-    size_t n = 0;
-    uint32_t last = UINT32_MAX;
-    for (size_t i = 0; i < b->n && n < UNITS_MIN; i++) {
-        bool holds = inverted ? xc[i] <= x.bin : xc[i] > x.bin && yc[i] > y.bin;
-        if (!holds || (n && l->unit[i] == last))
-            continue;
-        last = l->unit[i];
-        n++;
-    }
-    return n;
-}
-
-static size_t count_rows(const struct rs_bins *b, struct rs_cut x, struct rs_cut y)
-{
-    const uint8_t *xc = b->code + x.column * b->n, *yc = b->code + y.column * b->n;
-    size_t n = 0;
-    for (size_t i = 0; i < b->n; i++)
-        n += (xc[i] > x.bin) & (yc[i] > y.bin);
-    return n;
-}
-
-/* math.md F33: enough rows and entities, and not one of its factors over again */
-static void drop_weak(const struct rs_bins *b, const struct look *l, struct found *f)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < f->n_bins; i++) {
-        struct rs_cut c = f->bins[i];
-        if (count_units(b, l, c, c, false) >= UNITS_MIN && count_units(b, l, c, c, true) >= UNITS_MIN)
-            f->bins[n++] = c;
-    }
-    f->n_bins = n;
-    qsort(f->bins, f->n_bins, sizeof *f->bins, compare_cuts);
-    n = 0;
-    for (size_t i = 0; i < f->n_pairs; i++) {
-        struct pair p = f->pairs[i];
-        size_t rows = count_rows(b, p.a, p.b);
-        bool has_factors = bsearch(&p.a, f->bins, f->n_bins, sizeof *f->bins, compare_cuts) &&
-                           bsearch(&p.b, f->bins, f->n_bins, sizeof *f->bins, compare_cuts);
-        if (has_factors && rows >= LEAF_ROWS && rows < count_rows(b, p.a, p.a) && rows < count_rows(b, p.b, p.b) &&
-            count_units(b, l, p.a, p.b, false) >= UNITS_MIN)
-            f->pairs[n++] = p;
-    }
-    f->n_pairs = n;
-}
-
 static bool is_flag(const struct rs_program *p, uint32_t step)
 {
     enum rs_step_op op = p->steps[step].op;
     return op == RS_STEP_POSITIVE || op == RS_STEP_MISSING || op == RS_STEP_ONEHOT || op == RS_STEP_COHORT;
 }
 
+/* What the steps are written from. */
+struct writer {
+    const struct rs_program *program;
+    const struct rs_bins *b;
+    struct rs_terms *t;
+};
+
 /* A flag is its own bin: its step is the base step. */
-static uint32_t step_of(const struct rs_terms *t, const struct rs_bins *b, const struct rs_program *p,
-                        struct rs_cut cut)
+static uint32_t bin_step(const struct writer *w, struct rs_cut cut)
 {
-    if (is_flag(p, cut.column))
+    const struct rs_terms *t = w->t;
+    if (is_flag(w->program, cut.column))
         return cut.column;
-    float knot = b->knot[cut.column * RS_BOOST_BINS + cut.bin];
-    for (size_t i = 0; i < t->n_bins; i++)
-        if (t->steps[i].arg == cut.column && t->steps[i].knot == knot)
-            return (uint32_t)(t->n_base + i);
-    return UINT32_MAX;
+    float knot = w->b->knot[cut.column * RS_BOOST_BINS + cut.bin];
+    size_t i = 0;
+    while (t->steps[i].arg != cut.column || t->steps[i].knot != knot)
+        i++;
+    return (uint32_t)(t->n_base + i);
 }
 
-static enum rs_status write_steps(const struct rs_terms_input *in, const struct rs_bins *b, const struct found *f,
+static void write_bins(const struct writer *w, const struct found *f)
+{
+    struct rs_terms *t = w->t;
+    for (size_t i = 0; i < f->n_bins; i++) {
+        struct rs_cut c = f->bins[i].cut[0];
+        if (is_flag(w->program, c.column)) {
+            t->weight[c.column] += f->bins[i].weight;
+            continue;
+        }
+        t->weight[t->n_base + t->n_bins] = f->bins[i].weight;
+        t->steps[t->n_bins++] = (struct rs_step){ .op = RS_STEP_GREATER,
+                                                  .arg = c.column,
+                                                  .knot = w->b->knot[c.column * RS_BOOST_BINS + c.bin] };
+    }
+}
+
+/* Rules of n cuts; those of n - 1 are written. A product of three is one of its first two and a bin. */
+static void write_products(const struct writer *w, struct found *f, unsigned n, uint32_t *step_of)
+{
+    struct rs_terms *t = w->t;
+    for (size_t i = 0; i < f->n_products; i++) {
+        const struct rule *r = &f->products[i];
+        if (r->n != n)
+            continue;
+        const struct rule *head = n > 2 ? rule_of(f->products, &f->n_products, r->cut, n - 1) : NULL;
+        struct rs_step step = { .op = RS_STEP_PRODUCT,
+                                .arg = head ? step_of[head - f->products] : bin_step(w, r->cut[0]),
+                                .value = bin_step(w, r->cut[n - 1]) };
+        size_t at = t->n_bins + t->n_products++;
+        t->steps[at] = step;
+        t->weight[t->n_base + at] = r->weight;
+        step_of[i] = (uint32_t)(t->n_base + at);
+    }
+}
+
+static int compare_rules(const void *a, const void *b)
+{
+    const struct rule *x = a, *y = b;
+    if (x->n != y->n)
+        return x->n < y->n ? -1 : 1;
+    for (unsigned k = 0; k < x->n; k++) {
+        int order = compare_cuts(&x->cut[k], &y->cut[k]);
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+static enum rs_status write_steps(const struct rs_terms_input *in, const struct rs_bins *b, struct found *f,
                                   struct rs_terms *t, struct rs_error *err)
 {
-    t->n_base = in->program->n_steps;
-    t->steps = rs_alloc(f->n_bins + f->n_pairs, sizeof *t->steps);
-    if (!t->steps)
-        return rs_error_set(err, RS_ENOMEM, "terms");
-    for (size_t i = 0; i < f->n_bins; i++) {
-        struct rs_cut c = f->bins[i];
-        if (!is_flag(in->program, c.column))
-            t->steps[t->n_bins++] = (struct rs_step){ .op = RS_STEP_GREATER,
-                                                      .arg = c.column,
-                                                      .knot = b->knot[c.column * RS_BOOST_BINS + c.bin] };
+    size_t n = f->n_bins + f->n_products;
+    rs_autofree uint32_t *step_of = rs_alloc(f->n_products, sizeof *step_of);
+    t->steps = rs_alloc(n, sizeof *t->steps);
+    t->weight = rs_alloc(t->n_base + n, sizeof *t->weight);
+    if (!step_of || !t->steps || !t->weight)
+        return rs_error_set(err, RS_ENOMEM, "%zu terms", n);
+    struct writer w = { in->program, b, t };
+    t->bias = f->bias;
+    qsort(f->bins, f->n_bins, sizeof *f->bins, compare_rules);
+    qsort(f->products, f->n_products, sizeof *f->products, compare_rules);
+    write_bins(&w, f);
+    for (unsigned k = 2; k <= DEPTH_MAX; k++)
+        write_products(&w, f, k, step_of);
+    return RS_OK;
+}
+
+static enum rs_status take_means(const struct rs_terms_input *in, const struct look *l, struct rs_terms *t,
+                                 struct rs_error *err)
+{
+    size_t n = t->n_bins + t->n_products;
+    float row[RS_TERMS_MAX];
+    double weight = 0;
+    t->mean = rs_alloc(n, sizeof *t->mean);
+    if (!t->mean)
+        return rs_error_set(err, RS_ENOMEM, "%zu terms", n);
+    for (size_t i = 0; i < l->n; i++) {
+        rs_terms_row(t, in->x + l->rows[i] * in->stride, row);
+        weight += (double)l->weight[i];
+        for (size_t j = 0; j < n; j++)
+            t->mean[j] += (double)(l->weight[i] * row[j]);
     }
-    for (size_t i = 0; i < f->n_pairs; i++)
-        t->steps[t->n_bins + t->n_products++] = (struct rs_step){ .op = RS_STEP_PRODUCT,
-                                                                  .arg = step_of(t, b, in->program, f->pairs[i].a),
-                                                                  .value = step_of(t, b, in->program, f->pairs[i].b) };
+    for (size_t j = 0; j < n; j++)
+        t->mean[j] /= weight;
     return RS_OK;
 }
 
@@ -239,16 +289,15 @@ static enum rs_status grow(const struct rs_terms_input *in, const struct look *l
 {
     rs_auto_bins b = { 0 };
     struct rs_boost_options opt = boosting;
+    double base = 0;
     opt.n_threads = in->n_threads;
-    if (l->n_units_positive >= UNITS_POSITIVE_MANY)
-        opt.n_leaves = LEAVES_MANY;
     enum rs_status st = rs_bins_make(in->x, in->stride, in->program->n_steps, l->rows, l->n, in->n_threads, &b, err);
     if (st == RS_OK)
-        st = rs_boost_grow(&b, l->y, l->weight, &opt, take_split, f, err);
-    if (st < 0)
-        return st;
-    drop_weak(&b, l, f);
-    return write_steps(in, &b, f, out, err);
+        st = rs_boost_grow(&b, l->y, l->weight, l->unit, &opt, take_tree, f, &base, err);
+    f->bias += base;
+    if (st == RS_OK)
+        st = write_steps(in, &b, f, out, err);
+    return st < 0 ? st : take_means(in, l, out, err);
 }
 
 enum rs_status rs_terms_grow(const struct rs_terms_input *in, struct rs_terms *out, struct rs_error *err)
@@ -273,6 +322,8 @@ enum rs_status rs_terms_grow(const struct rs_terms_input *in, struct rs_terms *o
 void rs_terms_clear(struct rs_terms *t)
 {
     free(t->steps);
+    free(t->weight);
+    free(t->mean);
     *t = (struct rs_terms){ 0 };
 }
 
@@ -284,6 +335,19 @@ void rs_terms_row(const struct rs_terms *t, const float *base, float *out)
         uint32_t a = t->steps[i].arg, b = t->steps[i].value;
         out[i] = (a < t->n_base ? base[a] : out[a - t->n_base]) * (b < t->n_base ? base[b] : out[b - t->n_base]);
     }
+}
+
+double rs_terms_z(const struct rs_terms *t, const float *base, float *scratch)
+{
+    double z = t->bias;
+    if (!t->weight)
+        return z;
+    rs_terms_row(t, base, scratch);
+    for (size_t j = 0; j < t->n_base; j++)
+        z += t->weight[j] * (double)base[j];
+    for (size_t j = 0; j < t->n_bins + t->n_products; j++)
+        z += t->weight[t->n_base + j] * (double)scratch[j];
+    return z;
 }
 
 enum rs_status rs_terms_append(const struct rs_terms *t, size_t n, struct rs_program *p, struct rs_error *err)

@@ -2,6 +2,7 @@
 /* Terms find what was put into the data, equal what a program yields to the bit, and keep their bounds. */
 #include "predictor/terms.c"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -94,8 +95,8 @@ static void test_finds(void **unused)
     }
     for (size_t i = t.n_bins; i < t.n_bins + t.n_products; i++) {
         assert_int_equal(t.steps[i].op, RS_STEP_PRODUCT);
-        assert_true(t.steps[i].arg < D + t.n_bins && t.steps[i].value < D + t.n_bins);
-        if (t.steps[i].arg < D || t.steps[i].value < D)
+        assert_true(t.steps[i].arg < D + i && t.steps[i].value < D + t.n_bins);
+        if (t.steps[i].arg < D || t.steps[i].value < D || t.steps[i].arg >= D + t.n_bins)
             continue;
         const struct rs_step *a = &t.steps[t.steps[i].arg - D], *b = &t.steps[t.steps[i].value - D];
         has_product |=
@@ -118,6 +119,7 @@ static void test_same_bits(void **unused)
     assert_true(t.n_bins > 2 && t.n_products > 1);
     assert_int_equal(n, again.n_bins + again.n_products);
     assert_memory_equal(t.steps, again.steps, n * sizeof *t.steps);
+    assert_memory_equal(t.weight, again.weight, (D + n) * sizeof *t.weight);
     assert_int_equal(rs_terms_append(&t, n, &s->p, NULL), RS_OK);
     assert_int_equal(s->p.n_steps, D + n);
     rs_autofree void *state = rs_alloc(1, rs_program_state_size(&s->p));
@@ -173,26 +175,107 @@ static void test_knots(void **unused)
                 assert_int_equal(b.code[j * 1000 + i] > k, x[2 * i + j] > b.knot[j * RS_BOOST_BINS + k]);
 }
 
+/* What the leaves say of a row of bins. */
+static double fall(const struct rs_boost_leaf *leaves, unsigned n, const uint8_t *code)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bool holds = true;
+        for (unsigned k = 0; k < leaves[i].depth; k++)
+            holds &= (code[leaves[i].path[k].column] > leaves[i].path[k].bin) == ((leaves[i].above >> k & 1) != 0);
+        if (holds)
+            return leaves[i].value;
+    }
+    fail();
+    return 0;
+}
+
+static double of_rules(const struct found *f, const uint8_t *code)
+{
+    double z = f->bias;
+    for (size_t i = 0; i < f->n_bins + f->n_products; i++) {
+        const struct rule *r = i < f->n_bins ? &f->bins[i] : &f->products[i - f->n_bins];
+        bool holds = true;
+        for (unsigned k = 0; k < r->n; k++)
+            holds &= code[r->cut[k].column] > r->cut[k].bin;
+        z += holds ? r->weight : 0;
+    }
+    return z;
+}
+
+/* Two levels in column 0, so that one cut implies another; then a third column. */
+static void test_multiplies_out(void **unused)
+{
+    (void)unused;
+    static const struct rs_cut a = { 0, 3 }, a5 = { 0, 5 }, b = { 1, 2 }, c = { 2, 7 };
+    static const struct rs_boost_leaf leaves[] = {
+        { { b, a }, 2, 0, -0.731 },     { { b, a, a5 }, 3, 2, 0.213 },   { { b, a, a5 }, 3, 6, 1.377 },
+        { { b, c, a5 }, 3, 1, 0.0917 }, { { b, c, a5 }, 3, 5, -0.4421 }, { { b, c }, 2, 3, 2.385 },
+    };
+    struct found *f = rs_alloc(1, sizeof *f);
+    assert_true(take_tree(f, leaves, RS_LEN(leaves)));
+    assert_int_equal(f->n_bins, 4);
+    for (uint8_t i = 0; i < 3 * 3 * 3; i++) {
+        uint8_t code[] = { (uint8_t)(3 + i % 3), (uint8_t)(2 + i / 3 % 3), (uint8_t)(6 + i / 9) };
+        assert_true(fabs(of_rules(f, code) - fall(leaves, RS_LEN(leaves), code)) < 1e-14);
+    }
+    assert_true(take_tree(f, leaves, RS_LEN(leaves))); /* the same rules again, twice the weight */
+    assert_int_equal(f->n_bins, 4);
+    assert_true(fabs(of_rules(f, (uint8_t[]){ 9, 9, 9 }) - 2 * 2.385) < 1e-14);
+    free(f);
+}
+
 static void test_bounds(void **unused)
 {
     (void)unused;
     struct found *f = rs_alloc(1, sizeof *f);
-    for (uint32_t c = 0; c < 1000; c++)
-        take_split(f, (struct rs_cut){ c, 0 }, &(struct rs_cut){ c / 2, 1 }, c > 0);
-    assert_int_equal(f->n_bins, RS_TERMS_BINS_MAX);
-    assert_true(f->n_pairs <= RS_TERMS_PRODUCTS_MAX);
-    for (uint32_t c = 0; c < 100; c++)
-        for (uint32_t k = 0; k < c; k++)
-            take_split(f, f->bins[c], &f->bins[k], 1);
-    assert_int_equal(f->n_pairs, RS_TERMS_PRODUCTS_MAX);
+    uint32_t taken = 0;
+    bool goes_on = true;
+    while (goes_on && taken < 10000) {
+        struct rs_cut a = { 3 * taken, 0 }, b = { 3 * taken + 1, 0 }, c = { 3 * taken + 2, 0 };
+        struct rs_boost_leaf leaves[] = {
+            { { a }, 1, 0, 1 }, { { a, b }, 2, 1, 2 }, { { a, b, c }, 3, 3, 3 }, { { a, b, c }, 3, 7, 4 }
+        };
+        goes_on = take_tree(f, leaves, RS_LEN(leaves));
+        taken += goes_on;
+    }
+    assert_int_equal(taken, RS_TERMS_BINS_MAX / 3);
+    assert_true(f->n_bins <= RS_TERMS_BINS_MAX && f->n_products <= RS_TERMS_PRODUCTS_MAX);
+    f->n_bins = 0;
+    f->n_products = RS_TERMS_PRODUCTS_MAX - TREE_PRODUCTS + 1;
+    assert_false(take_tree(f, &(struct rs_boost_leaf){ .depth = 0 }, 1));
     free(f);
+}
+
+/* The weights are the trees: over each of the regions that the data have, the mean of the sum's risks is the share of
+ * positive rows there. */
+static void test_sum(void **unused)
+{
+    (void)unused;
+    struct data *s = make();
+    rs_auto_terms t = { 0 };
+    struct rs_terms_input in = input(s, 2);
+    float scratch[RS_TERMS_MAX];
+    double risk[3] = { 0 }, positive[3] = { 0 }, n[3] = { 0 };
+    assert_int_equal(rs_terms_grow(&in, &t, NULL), RS_OK);
+    for (size_t i = 0; i < N; i++) {
+        const float *x = s->x + i * D;
+        int region = x[0] > 0.5f && x[1] > 0.25f ? 0 : x[0] > 0.5f && x[3] > 0 ? 1 : 2;
+        risk[region] += 1 / (1 + exp(-rs_terms_z(&t, x, scratch)));
+        positive[region] += s->y[i];
+        n[region]++;
+    }
+    for (size_t r = 0; r < RS_LEN(n); r++)
+        assert_true(n[r] > 150 && fabs(risk[r] - positive[r]) < 0.05 * n[r] * (r < 2 ? 1 : 0.2));
+    assert_true(risk[0] / n[0] > 10 * risk[2] / n[2]);
+    unmake(s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_nothing_to_find),
-        cmocka_unit_test(test_knots), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_finds), cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_nothing_to_find),
+        cmocka_unit_test(test_knots), cmocka_unit_test(test_multiplies_out), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

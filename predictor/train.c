@@ -92,8 +92,7 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
                                         .seed = opt->seed,
                                         .memory_bytes = opt->memory_bytes,
                                         .n_expected = n_expected,
-                                        .stride_max =
-                                            p->n_steps + (opt->features == RS_FEATURES_AUTO ? RS_TERMS_MAX : 0),
+                                        .stride_max = p->n_steps,
                                         .is_quiet = opt->is_quiet,
                                         .comm = opt->comm };
     enum rs_status st = rs_load(fleet, p, &load_opt, m, err);
@@ -124,7 +123,7 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
     struct rs_program *p = &t->model->program;
     enum rs_status st = rs_folds_make(m, opt->horizon_s, opt->comm, &folds, err);
     if (st == RS_OK)
-        st = rs_sample_take(m, &folds, opt->seed, rs_sets_stride(sets), opt->comm, &sample, err);
+        st = rs_sample_take(m, &folds, opt->seed, m->d, opt->comm, &sample, err);
     if (st == RS_OK)
         st = rs_leak_look(&sample, p, &t->leak, err);
     struct rs_select_options select_opt = {
@@ -162,7 +161,7 @@ static void skip_validation(const struct rs_train_options *opt, const struct rs_
     t->model->meta.threshold = NAN;
 }
 
-static enum rs_status fit_all(const struct rs_train_options *opt, const struct rs_matrix *m, const double *penalty,
+static enum rs_status fit_all(const struct rs_train_options *opt, const struct rs_matrix *m,
                               const struct rs_candidate *c, struct rs_fitted *f, struct rs_error *err)
 {
     RS_AUTO(rs_solver) *solver = NULL;
@@ -177,7 +176,6 @@ static enum rs_status fit_all(const struct rs_train_options *opt, const struct r
                             .n = m->n,
                             .d = m->d,
                             .row_weight = m->weight,
-                            .penalty = penalty,
                             .weight_positive = 1,
                             .weight_negative = 1 };
     struct rs_learner_ws ws = { .solver = solver,
@@ -260,9 +258,20 @@ static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, 
     return st < 0 ? st : rs_crossfit_threshold(&x, &model->calibrator, ALERT_BUDGET, &model->meta.threshold, err);
 }
 
+static bool is_pooled(const struct rs_crossfit *x)
+{
+    return x->n_strengths && !isinf(x->of[x->chosen].strength.bias);
+}
+
+/* Whether the end needs decision values of the matrix's rows. */
+static bool wants_rows(const struct rs_training *t)
+{
+    return is_pooled(&t->crossfit) || isnan(t->model->meta.threshold);
+}
+
 /* The final fit of what was chosen; m is standardised. */
 static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_matrix *m,
-                             const double *penalty, struct rs_training *t, struct rs_error *err)
+                             struct rs_sets *sets, struct rs_training *t, struct rs_error *err)
 {
     const struct rs_candidate *c = &t->selection.of[t->selection.chosen].candidate;
     const struct rs_crossfit *x = &t->crossfit;
@@ -272,20 +281,23 @@ static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt
     struct rs_matrix_total all;
     enum rs_status st = rs_matrix_total(m, opt->comm, &all, err);
     if (st == RS_OK)
-        st = fit_all(opt, m, penalty, c, &fitted, err);
-    bool is_pooled = x->n_strengths && !isinf(x->of[x->chosen].strength.bias);
+        st = fit_all(opt, m, c, &fitted, err);
     if (st < 0)
         return st;
-    if (is_pooled || isnan(t->model->meta.threshold)) {
+    if (wants_rows(t)) {
         rs_autofree double *z = rs_alloc(m->n, sizeof *z);
         if (!z)
             return rs_error_set(err, RS_ENOMEM, "%zu rows", m->n);
         st = c->ops->decide(&fitted, m->x, m->stride, NULL, m->n, z, err);
-        if (st == RS_OK && is_pooled)
+        if (st == RS_OK)
+            rs_sets_mix(sets, c, NULL, m->n, z);
+        if (st == RS_OK && is_pooled(x))
             st = pool_all(opt, m, &t->model->program, &x->of[x->chosen].strength, c, z, &slope, &deltas, err);
         if (st == RS_OK && isnan(t->model->meta.threshold))
             st = own_threshold(m, z, opt->comm, t->model, err);
     }
+    if (st == RS_OK)
+        st = rs_sets_merge(sets, c, m, &fitted, err);
     t->fit = fitted.report;
     t->n_fitted = all.n;
     t->keep_share = m->keep_share;
@@ -303,20 +315,19 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
     enum rs_status st = build_program(fleet, opt, p, &t->n_tried, &n_expected, err);
     if (st == RS_OK)
         st = load_matrix(fleet, opt, n_expected, p, &m, err);
-    if (st == RS_OK)
-        st = rs_sets_init(&sets, &m, p, opt->features == RS_FEATURES_AUTO ? RS_SETS_MAX : 1, err);
     if (st < 0)
         return st;
+    rs_sets_init(&sets, p, opt->features == RS_FEATURES_AUTO ? RS_SETS_MAX : 1);
     if (opt->has_validation)
         st = validate(opt, &m, &sets, t, err);
     else
         skip_validation(opt, &sets, t);
     if (st == RS_OK)
-        st = rs_sets_finish(&sets, &m, t->selection.of[t->selection.chosen].candidate.set, opt->comm, err);
+        st = rs_sets_finish(&sets, &t->selection.of[t->selection.chosen].candidate, &m, wants_rows(t), opt->comm, err);
     if (st < 0)
         return st;
     rs_matrix_standardise(&m);
-    return finish(fleet, opt, &m, sets.penalty, t, err);
+    return finish(fleet, opt, &m, &sets, t, err);
 }
 
 enum rs_status rs_train(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *out,

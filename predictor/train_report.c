@@ -6,8 +6,10 @@
 
 typedef unsigned long long ull;
 
-static const char *const set_names[RS_SETS_MAX] = { "base", "base + terms" };
-static const char *const set_words[RS_SETS_MAX] = { "base", "terms" };
+static const char *features_name(const struct rs_candidate *c)
+{
+    return !(c->trees > 0) ? "base" : c->trees < 1 ? "base + trees" : "trees";
+}
 
 const char *rs_calibration_name(enum rs_calibration kind)
 {
@@ -57,7 +59,7 @@ static void print_candidates(FILE *to, const struct rs_selection *s)
         const struct rs_scored *c = &s->of[i];
         fprintf(to, "%c%c%-13s %-14s %7g %12.5g %11.4g %8.4g %8.4g %11.7f %12.7f (%.7f) %8.4f %8.4f%s\n",
                 i == s->chosen ? '*' : ' ', c->is_champion ? '.' : ' ', rs_candidate_name(&c->candidate),
-                set_names[c->candidate.set], c->candidate.C, c->value, -c->gap, -c->gap_high, -c->gap_low, c->log_loss,
+                features_name(&c->candidate), c->candidate.C, c->value, -c->gap, -c->gap_high, -c->gap_low, c->log_loss,
                 c->loss_gap, c->loss_gap_se, c->roc_auc, c->average_precision,
                 c->has_converged ? "" : "  did not converge");
     }
@@ -104,7 +106,7 @@ static json_t *candidates_json(const struct rs_selection *s)
         const struct rs_scored *c = &s->of[i];
         all = rs_json_append(
             all, json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
-                           "learner", c->candidate.ops->name, "features", set_words[c->candidate.set], "balanced",
+                           "learner", c->candidate.ops->name, "features", features_name(&c->candidate), "balanced",
                            c->candidate.is_balanced, "C", c->candidate.C, "l1_ratio", c->candidate.l1_ratio, "gamma",
                            c->candidate.gamma, "target", rs_json_number(c->value), "gap", rs_json_number(c->gap),
                            "gap_low", rs_json_number(c->gap_low), "gap_high", rs_json_number(c->gap_high), "log_loss",
