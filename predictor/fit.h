@@ -37,7 +37,8 @@ struct rs_solver {
     char *scratch; /* one for each worker */
     size_t scratch_bytes;
     double *h, *factor; /* (d + 1) x (d + 1), full symmetric; its Cholesky factor */
-    double *l1, *l2, *step, *trial_step, *inverse, *scale, *product;
+    double *l1, *l2, *step, *trial_step, *solution, *inverse, *scale, *product;
+    size_t *used; /* d + 1 */
     struct rs_point at, trial;
     double *pair_s[RS_PAIRS], *pair_y[RS_PAIRS];
     double *vectors; /* behind the pointers above */
@@ -52,18 +53,20 @@ struct rs_fit {
     unsigned n_threads;
     bool is_double;
     enum rs_curvature curvature;
-    size_t n_pairs;
+    size_t n_pairs, n_corrected; /* n_corrected: pairs that ws->h knows */
     bool has_factor;
     double start_norm, terms_norm; /* |gradient at w = 0|, norm of the sums of |terms| */
     double noise_float;            /* what float may get wrong of terms_norm (math.md L7) */
+    double leverage;               /* of the rows as the draw sees them, hinge only */
     double passes, n_all;          /* n_all: rows of the whole problem */
     bool has_overflowed;
     struct rs_error *err;
 };
 
-/* Sums over f->p at point->w. is_first also sets start_norm and terms_norm. kappa > 0 draws a new sample, by
- * ws->inverse. RS_ECANCELLED, RS_EDOMAIN where f is not finite, RS_EIO of comm. */
-enum rs_status rs_fit_evaluate(struct rs_fit *f, struct rs_point *at, bool is_first, double kappa);
+/* Sums over f->p at point->w: the first n_vectors of RS_SUM_VECTORS, of which the second sets start_norm and the third
+ * terms_norm. kappa > 0 draws a new sample, by ws->inverse. RS_ECANCELLED, RS_EDOMAIN where f is not finite, RS_EIO of
+ * comm. */
+enum rs_status rs_fit_evaluate(struct rs_fit *f, struct rs_point *at, int n_vectors, double kappa);
 void rs_fit_penalise(const struct rs_fit *f, struct rs_point *at, double loss); /* from ws->sums */
 
 /* ws->h := the Hessian of the smooth part at w, from rows. */
@@ -76,6 +79,9 @@ size_t rs_subset_size(const struct rs_solver *ws, size_t n, size_t d);
 /* About n_rows of p, half of them of the rarer class where there are enough, weighted to stand for all. */
 enum rs_status rs_subset_pick(struct rs_fit *f, const struct rs_problem *p, size_t n_rows, const double n_class[2],
                               struct rs_problem *out);
+/* Sum of l_i (math.md L6), by ws->inverse at ws->at, over the rows that a sample of a problem for the hinge stands for.
+ */
+double rs_subset_leverage(const struct rs_fit *f, const struct rs_problem *sample);
 struct rs_problem rs_subset_problem(const struct rs_subset *s, const struct rs_problem *p);
 
 /* ws->step := the step to the minimum of the quadratic model at ws->at, from a fresh factor where refresh. *out_slope:

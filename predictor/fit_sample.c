@@ -12,6 +12,7 @@
 #define SAMPLE_TENTH 100000 /* a tenth of the rows, but no more than this, unless a twenty-fifth is more */
 #define GATHER_ROWS 1024
 #define RARE 0.1
+#define LEVERAGE_STEP 16 /* one row in so many tells the leverage of all */
 
 static size_t sample_rows(size_t n, size_t d)
 {
@@ -67,6 +68,24 @@ struct rs_problem rs_subset_problem(const struct rs_subset *s, const struct rs_p
     q.row_weight = s->weight;
     q.offset = p->offset ? s->offset : NULL;
     return q;
+}
+
+/* math.md L6: with the loss'' of the hinge as a draw sees it */
+double rs_subset_leverage(const struct rs_fit *f, const struct rs_problem *sample)
+{
+    const double *inverse = f->ws->inverse;
+    double sum = 0;
+    for (size_t i = 0; i < sample->n; i += LEVERAGE_STEP) {
+        size_t row = sample->rows[i];
+        const float *x = sample->x + row * sample->stride;
+        double z = rs_linear_z(f->ws->at.w, x, sample->d) + (sample->offset ? sample->offset[row] : 0);
+        double curve = 2 * ((sample->y[row] ? z : -z) < 1 + RS_DRAW_NEAR ? 1 : RS_DRAW_FAR);
+        double square = inverse[sample->d], c = sample->y[row] ? sample->weight_positive : sample->weight_negative;
+        for (size_t j = 0; j < sample->d; j++)
+            square += inverse[j] * (double)x[j] * (double)x[j];
+        sum += c * (double)sample->row_weight[row] * curve * square;
+    }
+    return LEVERAGE_STEP * sum;
 }
 
 static bool label_at(const struct rs_problem *p, size_t i)

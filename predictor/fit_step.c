@@ -8,8 +8,9 @@
 #include "predictor/cholesky.h"
 
 #define SWEEPS_MAX 2000
-#define SWEEPS_A_TURN 10 /* between tries to end with a factor */
-#define RIDGE_FIRST 1e-9 /* of the diagonal, where the model is not positive definite; then ten times more each */
+#define SWEEPS_A_TURN 10       /* between tries to end with a factor */
+#define CURVATURE_LEAST 1e-100 /* of a column that is flat here: its step stays finite, and goes one way or to 0 */
+#define RIDGE_FIRST 1e-9       /* of the diagonal, where the model is not positive definite; then ten times more each */
 #define RIDGE_TRIES 12
 
 static double dot(const double *a, const double *b, size_t n)
@@ -37,6 +38,7 @@ void rs_fit_remember(struct rs_fit *f, const struct rs_point *from, const struct
         ws->pair_s[RS_PAIRS - 1] = s;
         ws->pair_y[RS_PAIRS - 1] = y;
         f->n_pairs--;
+        f->n_corrected -= f->n_corrected > 0;
     }
     double *s = ws->pair_s[f->n_pairs], *y = ws->pair_y[f->n_pairs];
     for (size_t j = 0; j < n; j++) {
@@ -48,12 +50,15 @@ void rs_fit_remember(struct rs_fit *f, const struct rs_point *from, const struct
         f->n_pairs++;
 }
 
-/* math.md L8: the sampled Hessian learns what the gradients have shown */
-static void correct(struct rs_fit *f)
+/* math.md L8: the sampled Hessian learns what the gradients have shown since it was made, or last corrected. True where
+ * that was something. */
+static bool correct(struct rs_fit *f)
 {
     size_t n = f->p.d + 1;
     double *h = f->ws->h, *hs = f->ws->product;
-    for (size_t k = 0; k < f->n_pairs; k++) {
+    bool has_learnt = f->n_corrected < f->n_pairs;
+    for (; f->n_corrected < f->n_pairs; f->n_corrected++) {
+        size_t k = f->n_corrected;
         const double *s = f->ws->pair_s[k], *y = f->ws->pair_y[k];
         times_h(h, s, n, hs);
         double shs = dot(s, hs, n), sy = dot(s, y, n);
@@ -63,19 +68,23 @@ static void correct(struct rs_fit *f)
             for (size_t j = 0; j < n; j++)
                 h[i * n + j] += y[i] * y[j] / sy - hs[i] * hs[j] / shs;
     }
+    return has_learnt;
 }
 
-/* factor := of the leading n x n of a (rows of lda) with rows and columns times scale, which makes the diagonal 1; adds
- * a ridge where it must. False where nothing helps. */
-static bool factorise(const double *a, size_t n, size_t lda, double *factor, double *scale)
+/* factor := of the n rows and columns `used` of a (rows of lda; NULL: the first n), each times its scale, which makes
+ * the diagonal 1; adds a ridge where it must. False where nothing helps. */
+static bool factorise(const double *a, size_t lda, const size_t *used, size_t n, double *factor, double *scale)
 {
     double ridge = 0;
-    for (size_t i = 0; i < n; i++)
-        scale[i] = a[i * lda + i] > 0 ? 1 / sqrt(a[i * lda + i]) : 1;
+    for (size_t i = 0; i < n; i++) {
+        double diagonal = a[(used ? used[i] : i) * (lda + 1)];
+        scale[i] = diagonal > 0 ? 1 / sqrt(diagonal) : 1;
+    }
     for (int k = 0; k <= RIDGE_TRIES; k++, ridge = ridge > 0 ? 10 * ridge : RIDGE_FIRST) {
         for (size_t i = 0; i < n; i++) {
+            const double *row = a + (used ? used[i] : i) * lda;
             for (size_t j = 0; j < i; j++)
-                factor[i * n + j] = a[i * lda + j] * scale[i] * scale[j];
+                factor[i * n + j] = row[used ? used[j] : j] * scale[i] * scale[j];
             factor[i * n + i] = 1 + ridge;
         }
         if (rs_cholesky_factor(factor, n))
@@ -114,9 +123,7 @@ static double sweep(const struct rs_fit *f, const double *h, double *v)
     const double *w = f->ws->at.w, *g = f->ws->at.g;
     double *hv = f->ws->product, largest = 0;
     for (size_t j = 0; j < n; j++) {
-        double a = h[j * n + j];
-        if (a <= 0)
-            continue;
+        double a = RS_MAX(h[j * n + j], CURVATURE_LEAST);
         double slope = g[j] + hv[j], at = w[j] + v[j], u = at - slope / a, l = f->ws->l1[j] / a;
         double next = u > l ? u - l : u < -l ? u + l : 0, change = next - at;
         if (change == 0)
@@ -134,10 +141,9 @@ static bool finish(struct rs_fit *f, double *v)
 {
     rs_solver *ws = f->ws;
     size_t n = f->p.d + 1, m = 0;
-    rs_autofree size_t *used = rs_alloc(n, sizeof *used);
-    rs_autofree double *a = rs_alloc(n * n, sizeof *a), *x = rs_alloc(n, sizeof *x), *u = rs_alloc(n, sizeof *u);
-    if (!used || !a || !x || !u)
-        return false; /* coordinate descent goes on */
+    size_t *used = ws->used;
+    double *x = ws->solution, *u = ws->trial_step;
+    memset(u, 0, n * sizeof *u);
     for (size_t j = 0; j < n; j++)
         if (ws->l1[j] == 0 || ws->at.w[j] + v[j] != 0)
             used[m++] = j;
@@ -147,10 +153,8 @@ static bool finish(struct rs_fit *f, double *v)
         size_t j = used[i];
         double sign = ws->at.w[j] + v[j] > 0 ? 1 : -1;
         x[i] = -(ws->at.g[j] + (ws->l1[j] > 0 ? sign * ws->l1[j] : 0) + dot(ws->h + j * n, u, n));
-        for (size_t k = 0; k < m; k++)
-            a[i * m + k] = ws->h[j * n + used[k]];
     }
-    if (m && !factorise(a, m, m, ws->factor, ws->scale))
+    if (m && !factorise(ws->h, n, used, m, ws->factor, ws->scale))
         return false;
     if (m)
         solve_factor(ws->factor, ws->scale, x, m);
@@ -160,9 +164,9 @@ static bool finish(struct rs_fit *f, double *v)
         if (ws->l1[j] > 0 && (ws->at.w[j] + u[j]) * (ws->at.w[j] + v[j]) <= 0)
             return false;
     }
-    times_h(ws->h, u, n, a);
+    times_h(ws->h, u, n, x);
     for (size_t j = 0; j < n; j++)
-        if (ws->l1[j] > 0 && ws->at.w[j] + v[j] == 0 && fabs(ws->at.g[j] + a[j]) > ws->l1[j] * (1 + 1e-12))
+        if (ws->l1[j] > 0 && ws->at.w[j] + v[j] == 0 && fabs(ws->at.g[j] + x[j]) > ws->l1[j] * (1 + 1e-12))
             return false;
     memcpy(v, u, n * sizeof *v);
     return true;
@@ -189,12 +193,15 @@ enum rs_status rs_fit_step(struct rs_fit *f, bool refresh, double *out_slope)
     rs_solver *ws = f->ws;
     size_t n = f->p.d + 1;
     bool has_l1 = f->opt->l1_ratio > 0;
-    if (refresh && f->curvature == RS_CURVATURE_SAMPLE)
-        correct(f);
+    bool is_new = refresh, is_cheap = (double)(n * n) <= f->n_all; /* n^3 against a pass */
+    if (refresh)
+        f->n_corrected = 0;
+    if (f->curvature == RS_CURVATURE_SAMPLE && (refresh || is_cheap))
+        is_new |= correct(f);
     if (has_l1) {
         descend(f, ws->step);
     } else {
-        if (refresh && !factorise(ws->h, n, n, ws->factor, ws->scale))
+        if (is_new && !factorise(ws->h, n, NULL, n, ws->factor, ws->scale))
             return rs_error_set(f->err, RS_EINTERNAL, "fit with C = %g: no positive definite Hessian", f->opt->C);
         for (size_t j = 0; j < n; j++)
             ws->step[j] = -ws->at.g[j];

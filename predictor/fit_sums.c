@@ -149,11 +149,11 @@ static enum rs_status join_sums(struct rs_fit *f, size_t n_stripes)
     return RS_OK;
 }
 
-enum rs_status rs_fit_evaluate(struct rs_fit *f, struct rs_point *at, bool is_first, double kappa)
+enum rs_status rs_fit_evaluate(struct rs_fit *f, struct rs_point *at, int n_vectors, double kappa)
 {
     size_t d = f->p.d, len = rs_sum_len(d), rows = stripe_rows(f->p.n), n_stripes = (f->p.n + rows - 1) / rows;
     struct pass_job job = { .f = f,
-                            .pass = { &f->p, f->opt->learner, at->w, is_first },
+                            .pass = { &f->p, f->opt->learner, at->w, n_vectors },
                             .kernels = rs_pass_kernels(f->is_double),
                             .rows = rows,
                             .kappa = kappa };
@@ -166,11 +166,12 @@ enum rs_status rs_fit_evaluate(struct rs_fit *f, struct rs_point *at, bool is_fi
         return st;
     rs_fit_penalise(f, at, f->ws->sums[rs_sum_loss(d)]);
     f->passes += (double)f->p.n / RS_MAX(f->n_all, 1.0);
-    if (!is_first)
+    if (n_vectors <= RS_SUM_START)
         return RS_OK;
     size_t n = f->opt->bias == RS_BIAS_NONE ? d : d + 1;
     f->start_norm = f->opt->C * norm(f->ws->sums + rs_sum_at(d, RS_SUM_START), n);
-    f->terms_norm = f->opt->C * norm(f->ws->sums + rs_sum_at(d, RS_SUM_TERMS), n);
+    if (n_vectors > RS_SUM_TERMS)
+        f->terms_norm = f->opt->C * norm(f->ws->sums + rs_sum_at(d, RS_SUM_TERMS), n);
     return isfinite(at->f) && isfinite(f->terms_norm) && isfinite(f->start_norm)
                ? RS_OK
                : rs_error_set(f->err, RS_EDOMAIN, "a row or the start holds a NaN, an infinity or too large a number");
@@ -226,7 +227,7 @@ static enum rs_status join_groups(struct rs_fit *f, const struct hessian_job *jo
 enum rs_status rs_fit_hessian(struct rs_fit *f, const struct rs_problem *rows, const double *w)
 {
     struct hessian_job job = { .f = f,
-                               .pass = { rows, f->opt->learner, w, false },
+                               .pass = { rows, f->opt->learner, w, 1 },
                                .kernels = rs_pass_kernels(f->curvature == RS_CURVATURE_DOUBLE),
                                .width = rs_pass_width(rows->d) };
     job.n_groups = RS_MIN(f->ws->n_groups_max, RS_MAX(rows->n / GROUP_ROWS_MIN, (size_t)1));

@@ -20,8 +20,6 @@
 #define HESSIAN_FLUSH 128  /* rows; a multiple of TILE */
 #define PREFETCH (8 << 10) /* bytes ahead: what the processor's own prefetching, ended by each page, misses */
 #define AHEAD_COLUMNS 512
-#define SVM_NEAR 0.5 /* rows this far beyond the margin are drawn as if they were within */
-#define SVM_FAR 0.02 /* what the others count for */
 
 struct tile {
     const float *x[TILE]; /* rows */
@@ -290,20 +288,18 @@ INLINE void flush(struct work *k, size_t n_blocks, int n_vectors)
 static void draw_rows(struct work *k, const struct rs_draw *draw, size_t i)
 {
     const struct tile *t = &k->t;
-    uint32_t first = (uint32_t)i + draw->salt, is_drawn[TILE], any = 0;
+    uint32_t first = (uint32_t)i + draw->salt, drawn = 0;
     real kappa = (real)draw->kappa;
     for (uint32_t r = 0; r < TILE; r++) {
         uint32_t h = (first + r) * 0x9e3779b1u;
         h = (h ^ h >> 15) * 0x85ebca77u;
         h = (h ^ h >> 13) * 0xc2b2ae3du;
-        is_drawn[r] = (real)(int32_t)((h ^ h >> 16) >> 8) * (real)0x1p-24 < kappa * t->leverage[r];
-        any |= is_drawn[r];
+        drawn |= (uint32_t)((real)(int32_t)((h ^ h >> 16) >> 8) * (real)0x1p-24 < kappa * t->leverage[r]) << r;
     }
-    if (!any)
-        return;
-    for (size_t r = 0; r < TILE; r++)
-        if (is_drawn[r])
-            draw->keep(draw->arg, i + r, RS_MIN((double)(kappa * t->leverage[r]), 1.0));
+    for (; drawn; drawn &= drawn - 1) {
+        int r = __builtin_ctz(drawn);
+        draw->keep(draw->arg, i + (size_t)r, RS_MIN((double)(kappa * t->leverage[r]), 1.0));
+    }
 }
 
 /* Rows that the hinge leaves flat may become steep by the next step. */
@@ -312,7 +308,7 @@ INLINE void widen_curve(struct tile *t)
     EACH(v)
     {
         vec m = vec_load(t->sign + v * N_PER) * vec_load(t->z + v * N_PER);
-        vec share = vec_pick(m < vec_all((real)(1 + SVM_NEAR)), vec_all(1), vec_all((real)SVM_FAR));
+        vec share = vec_pick(m < vec_all((real)(1 + RS_DRAW_NEAR)), vec_all(1), vec_all((real)RS_DRAW_FAR));
         vec_store(t->curve + v * N_PER, 2 * vec_load(t->weight + v * N_PER) * share);
     }
 }
@@ -326,10 +322,12 @@ INLINE void add_tile(struct work *k, const struct rs_pass *a, struct rs_draw *dr
         EACH(v) derive_hinge(k, v);
     add_rows(k, n_blocks, k->t.slope, k->part[RS_SUM_GRADIENT], false);
     add_intercept(k, k->t.slope, RS_SUM_GRADIENT);
-    if (a->is_first) {
+    if (a->n_vectors > RS_SUM_START) {
         derive_start(k, a->p, a->learner);
         add_rows(k, n_blocks, k->t.start, k->part[RS_SUM_START], false);
         add_intercept(k, k->t.start, RS_SUM_START);
+    }
+    if (a->n_vectors > RS_SUM_TERMS) {
         add_rows(k, n_blocks, k->t.slope, k->part[RS_SUM_TERMS], true);
         add_intercept(k, k->t.slope, RS_SUM_TERMS);
     }
@@ -344,15 +342,14 @@ INLINE void add_tile(struct work *k, const struct rs_pass *a, struct rs_draw *dr
 INLINE void add_stripe(struct work *k, const struct rs_pass *a, struct rs_draw *draw, size_t n_blocks, size_t from,
                        size_t to)
 {
-    int n_vectors = a->is_first ? RS_SUM_VECTORS : 1;
     for (size_t i = from; i < to; i += TILE) {
         size_t n = RS_MIN(to - i, (size_t)TILE);
         take_rows(a->p, a->w, &k->t, i, n);
         add_tile(k, a, draw, n_blocks, i);
         if ((i + TILE) % RS_FLUSH_ROWS == 0)
-            flush(k, n_blocks, n_vectors);
+            flush(k, n_blocks, a->n_vectors);
     }
-    flush(k, n_blocks, n_vectors);
+    flush(k, n_blocks, a->n_vectors);
 }
 
 static void gradient(const struct rs_pass *a, struct rs_draw *draw, size_t from, size_t to, void *scratch, double *out)

@@ -15,6 +15,8 @@
 
 /* Rows to keep while passing (math.md L6): row i with probability min(1, kappa l_i). Stripes fill slots in chunks. */
 #define RS_DRAW_CHUNK 16
+#define RS_DRAW_NEAR 0.5 /* hinge: rows this far beyond the margin are drawn as if they were within */
+#define RS_DRAW_FAR 0.02 /* what the others count for */
 struct rs_draw {
     double kappa;
     const double *inverse; /* d + 1: 1 / diagonal of the Hessian, by which rows are weighed */
@@ -26,14 +28,14 @@ struct rs_draw {
 struct rs_pass {
     const struct rs_problem *p;
     enum rs_learner learner;
-    const double *w;  /* d + 1 */
-    bool is_first;    /* also the gradient at w = 0 and the sums of |terms| */
-    double curvature; /* C, by which draws see the Hessian */
+    const double *w; /* d + 1 */
+    int n_vectors;   /* of RS_SUM_VECTORS, in their order: those that are wanted; the others come out as 0 */
 };
 
 /* Where the sums stand in the result of a pass over a problem of d columns; without the factor C and without penalty.
  */
-enum { RS_SUM_GRADIENT, RS_SUM_START, RS_SUM_TERMS, RS_SUM_VECTORS }; /* vectors of d + 1 */
+/* Vectors of d + 1: the gradient, that at w = 0, and the sums of the gradient's |terms|. */
+enum { RS_SUM_GRADIENT, RS_SUM_START, RS_SUM_TERMS, RS_SUM_VECTORS };
 static inline size_t rs_sum_at(size_t d, int vector)
 {
     return (size_t)vector * (d + 1);

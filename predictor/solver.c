@@ -41,14 +41,15 @@ void rs_solver_free(rs_solver *ws)
     free(ws->h);
     free(ws->factor);
     free(ws->vectors);
+    free(ws->used);
     free(ws);
 }
 
 /* Hands out the vectors of d + 1. */
 static enum rs_status make_vectors(rs_solver *ws, struct rs_error *err)
 {
-    double **all[] = { &ws->l1,      &ws->l2,   &ws->step, &ws->trial_step, &ws->inverse, &ws->scale,
-                       &ws->product, &ws->at.w, &ws->at.g, &ws->trial.w,    &ws->trial.g };
+    double **all[] = { &ws->l1,    &ws->l2,      &ws->step, &ws->trial_step, &ws->solution, &ws->inverse,
+                       &ws->scale, &ws->product, &ws->at.w, &ws->at.g,       &ws->trial.w,  &ws->trial.g };
     size_t n = ws->d_max + 1, k = 0;
     ws->vectors = rs_alloc((RS_LEN(all) + 2 * RS_PAIRS) * n, sizeof *ws->vectors);
     if (!ws->vectors)
@@ -80,7 +81,8 @@ enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct
     ws->groups = rs_alloc(ws->n_groups_max * ws->width * ws->width, sizeof *ws->groups);
     ws->h = rs_alloc(n * n, sizeof *ws->h);
     ws->factor = rs_alloc(n * n, sizeof *ws->factor);
-    if (!ws->stripes || !ws->sums || !ws->groups || !ws->h || !ws->factor)
+    ws->used = rs_alloc(n, sizeof *ws->used);
+    if (!ws->used || !ws->stripes || !ws->sums || !ws->groups || !ws->h || !ws->factor)
         return rs_error_set(err, RS_ENOMEM, "fit of %zu features", d_max);
     enum rs_status st = make_vectors(ws, err);
     if (st == RS_OK)
@@ -137,14 +139,14 @@ static enum rs_status search(struct rs_fit *f, double slope, double *out_t)
 {
     rs_solver *ws = f->ws;
     size_t n = f->p.d + 1;
-    double t = 1;
+    double t = RS_MIN(1.0, 2 * ws->at.f / -slope); /* else the model would have f fall below 0 */
     for (int k = 0; k < TRIES_MAX; k++) {
         for (size_t j = 0; j < n; j++) {
             double w = ws->at.w[j] + t * ws->step[j];
             bool vanishes = ws->l1[j] > 0 && t == 1 && fabs(w) <= 1e-15 * fabs(ws->at.w[j]);
             ws->trial.w[j] = vanishes ? 0 : w; /* math.md L4: exactly */
         }
-        enum rs_status st = rs_fit_evaluate(f, &ws->trial, false, 0);
+        enum rs_status st = rs_fit_evaluate(f, &ws->trial, 1, 0);
         if (st < 0)
             return st;
         if (is_lower(f, t, slope)) {
@@ -237,7 +239,7 @@ static enum rs_status make_step(struct rs_fit *f, struct course *c, double *slop
 static enum rs_status go_double(struct rs_fit *f)
 {
     f->is_double = true;
-    return rs_fit_evaluate(f, &f->ws->at, true, 0);
+    return rs_fit_evaluate(f, &f->ws->at, RS_SUM_VECTORS, 0);
 }
 
 /* True where a step has shown that float tells neither f nor the gradient any more: f changed by less than its
@@ -316,19 +318,35 @@ static void set_penalties(rs_solver *ws, const struct rs_problem *p, const struc
     }
 }
 
-/* Rows of each class, and their weights, over all processes. */
+/* Rows of each class, and their weights, over all processes; n_local in this one. */
 struct classes {
-    double n[2], weight[2];
+    double n[2], weight[2], n_local[2];
 };
+
+/* How many of n bytes are 1, the others being 0: eight at a time, in bytes that do not overflow. */
+static size_t count_ones(const uint8_t *y, size_t n)
+{
+    size_t sum = 0, i = 0;
+    while (i + 8 <= n) {
+        uint64_t word, bytes = 0;
+        for (size_t to = RS_MIN(i + 255 * 8, n); i + 8 <= to; i += 8) {
+            memcpy(&word, y + i, sizeof word);
+            bytes += word;
+        }
+        bytes = (bytes & 0x00ff00ff00ff00ff) + (bytes >> 8 & 0x00ff00ff00ff00ff);
+        sum += bytes * 0x0001000100010001 >> 48;
+    }
+    for (; i < n; i++)
+        sum += y[i];
+    return sum;
+}
 
 static enum rs_status count_classes(const struct rs_problem *p, const struct rs_fit_options *opt, struct classes *out,
                                     struct rs_error *err)
 {
     double sums[4] = { 0 };
     if (!p->rows && !p->row_weight) {
-        size_t n_positive = 0;
-        for (size_t i = 0; i < p->n; i++)
-            n_positive += p->y[i];
+        size_t n_positive = count_ones(p->y, p->n);
         sums[1] = sums[3] = (double)n_positive;
         sums[0] = sums[2] = (double)(p->n - n_positive);
     } else {
@@ -338,10 +356,14 @@ static enum rs_status count_classes(const struct rs_problem *p, const struct rs_
             sums[2 + p->y[row]] += p->row_weight ? (double)p->row_weight[row] : 1;
         }
     }
+    *out = (struct classes){ .n_local = { sums[0], sums[1] } };
     enum rs_status st = rs_comm_sum(opt->comm, sums, RS_LEN(sums), err);
     if (st < 0)
         return st;
-    *out = (struct classes){ { sums[0], sums[1] }, { p->weight_negative * sums[2], p->weight_positive * sums[3] } };
+    for (int k = 0; k < 2; k++)
+        out->n[k] = sums[k];
+    out->weight[0] = p->weight_negative * sums[2];
+    out->weight[1] = p->weight_positive * sums[3];
     if (sums[0] + sums[1] == 0)
         return rs_error_set(err, RS_ENODATA, "fit: no rows");
     if (opt->learner == RS_LOGISTIC && opt->bias == RS_BIAS_FREE && !(out->weight[0] > 0 && out->weight[1] > 0))
@@ -364,17 +386,23 @@ static void start_at(const struct rs_fit *f, const struct classes *c, double *w)
                                           : (c->weight[1] - c->weight[0]) / (c->weight[1] + c->weight[0]);
 }
 
+/* Sums at the start; a start that is worse than w = 0, of which f is known, is given up for it. */
+static enum rs_status evaluate_start(struct rs_fit *f, const struct classes *c)
+{
+    enum rs_status st = rs_fit_evaluate(f, &f->ws->at, RS_SUM_VECTORS, 0);
+    double at_zero = f->opt->C * (c->weight[0] + c->weight[1]) * (f->opt->learner == RS_LOGISTIC ? M_LN2 : 1);
+    if (st < 0 || f->p.offset || f->ws->at.f <= at_zero)
+        return st;
+    memset(f->ws->at.w, 0, (f->p.d + 1) * sizeof *f->ws->at.w);
+    return rs_fit_evaluate(f, &f->ws->at, RS_SUM_VECTORS, 0);
+}
+
 /* Fits two samples, one in the other, from ws->at on; leaves the diagonal of the last Hessian for the draw. */
 static enum rs_status fit_pilots(struct rs_fit *f, size_t n_rows, const struct classes *c)
 {
     struct rs_problem all = f->p, pilot;
     struct rs_fit_report unused = { 0 };
-    double n_local[2] = { 0 };
-    for (size_t i = 0; i < all.n; i++)
-        n_local[1] += all.y[all.rows ? all.rows[i] : i];
-    n_local[0] = (double)all.n - n_local[1];
-    (void)c;
-    enum rs_status st = rs_subset_pick(f, &all, n_rows, n_local, &pilot);
+    enum rs_status st = rs_subset_pick(f, &all, n_rows, c->n_local, &pilot);
     if (st < 0)
         return st;
     struct rs_problem part = pilot;
@@ -391,7 +419,7 @@ static enum rs_status fit_pilots(struct rs_fit *f, size_t n_rows, const struct c
         f->n_pairs = 0;
         for (size_t k = 0; stage && k < pilot.n; k++)
             order[k] = (uint32_t)k;
-        st = rs_fit_evaluate(f, &f->ws->at, true, 0);
+        st = stage ? rs_fit_evaluate(f, &f->ws->at, RS_SUM_VECTORS, 0) : evaluate_start(f, c);
         if (st == RS_OK)
             st = minimise(f, PILOT_STEPS_MAX, true, &unused);
     }
@@ -403,6 +431,7 @@ static enum rs_status fit_pilots(struct rs_fit *f, size_t n_rows, const struct c
         double diagonal = f->ws->h[j * (all.d + 2)];
         f->ws->inverse[j] = f->opt->C / (diagonal > 0 ? diagonal : 1);
     }
+    f->leverage = f->opt->learner == RS_LOGISTIC ? 0 : rs_subset_leverage(f, &pilot);
     return st;
 }
 
@@ -424,14 +453,17 @@ static enum rs_status fit(struct rs_fit *f, const struct classes *c, struct rs_f
     /* all processes sample or none: rows of all samples, and processes that have too few rows for one */
     double sampled[2] = { (double)n_rows, n_rows == 0 && f->p.n > 0 };
     enum rs_status st = rs_comm_sum(f->opt->comm, sampled, 2, f->err);
-    double kappa = 0;
     f->curvature = RS_CURVATURE_FLOAT;
-    if (st == RS_OK && sampled[0] > 0 && sampled[1] == 0) {
+    if (st == RS_OK && (sampled[0] == 0 || sampled[1] > 0)) {
+        st = evaluate_start(f, c);
+    } else if (st == RS_OK) {
         st = fit_pilots(f, n_rows / 2, c);
-        kappa = DRAW_SHARE * sampled[0] / (double)(d + 1);
+        if (st == RS_OK && f->opt->learner != RS_LOGISTIC)
+            st = rs_comm_sum(f->opt->comm, &f->leverage, 1, f->err);
+        double kappa = DRAW_SHARE * sampled[0] / RS_MAX((double)(d + 1), f->leverage);
+        if (st == RS_OK) /* the sample's terms have told the noise as well as all would */
+            st = rs_fit_evaluate(f, &ws->at, RS_SUM_TERMS, kappa);
     }
-    if (st == RS_OK)
-        st = rs_fit_evaluate(f, &ws->at, true, kappa);
     if (st == RS_OK && f->has_overflowed)
         f->curvature = RS_CURVATURE_FLOAT;
     return st == RS_OK ? minimise(f, f->opt->max_iter, false, out) : st;

@@ -132,6 +132,57 @@ static void test_start_does_not_matter(void **unused)
     }
 }
 
+/* Starts so far out that every row is flat there, on its right side or its wrong one: no curvature tells the way. With
+ * an offset f(0) is not known, so that the way is gone from there; else the worst ones are given up. */
+static const double far_out[] = { 60, -60, 2.5e3, -2.5e3, 1e7, -1e7 };
+#define FAR_WITH_OFFSET 4
+
+static void check_far_starts(const struct rs_problem *p, enum rs_learner learner, double l1_ratio)
+{
+    RS_AUTO(rs_solver) *ws = NULL;
+    struct rs_fit_options opt = { .learner = learner,
+                                  .l1_ratio = l1_ratio,
+                                  .C = 0.7,
+                                  .bias = RS_BIAS_PENALISED,
+                                  .rel_gradient = 1e-9,
+                                  .max_iter = 100 };
+    struct rs_fit_report near, far;
+    double w[D + 1] = { 0 };
+    assert_int_equal(rs_solver_new(N, D, &ws, NULL), RS_OK);
+    assert_int_equal(rs_solver_fit(ws, p, &opt, w, &near, NULL), RS_OK);
+    assert_true(near.has_converged);
+    for (size_t s = 0; s < (p->offset ? FAR_WITH_OFFSET : RS_LEN(far_out)); s++) {
+        double v[D + 1];
+        for (size_t j = 0; j <= D; j++)
+            v[j] = far_out[s] * (w[j] + (j % 2 ? 0.013 : -0.007));
+        assert_int_equal(rs_solver_fit(ws, p, &opt, v, &far, NULL), RS_OK);
+        if (!far.has_converged)
+            fail_msg("learner %d, ratio %g, start times %g: no optimum in %u steps, |g| = %g of |g0|", (int)learner,
+                     l1_ratio, far_out[s], far.iterations, far.rel_gradient);
+        assert_true(fabs(far.objective - near.objective) <= 1e-9 * near.objective);
+    }
+}
+
+static void test_saturated_starts(void **unused)
+{
+    (void)unused;
+    static float x[N * D];
+    static uint8_t y[N];
+    static const double zeros[N];
+    make(x, y);
+    struct rs_problem p = { .x = x, .y = y, .n = N, .d = D, .stride = D, .weight_positive = 1, .weight_negative = 1 };
+    for (int kind = 0; kind < 4; kind++) {
+        bool is_separable = kind / 2;
+        p.offset = kind % 2 ? zeros : NULL;
+        for (size_t i = 0; is_separable && i < N; i++)
+            y[i] = x[i * D] > x[i * D + 2];
+        check_far_starts(&p, RS_LOGISTIC, 0);
+        check_far_starts(&p, RS_LOGISTIC, 0.5);
+        check_far_starts(&p, RS_LOGISTIC, 1);
+        check_far_starts(&p, RS_LINEAR_SVM, 0);
+    }
+}
+
 /* A class weight of 2 is each of its rows twice; rows picks. */
 static void test_weights_are_copies(void **unused)
 {
@@ -337,11 +388,17 @@ static void test_bad_input(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_meets_log_odds),       cmocka_unit_test(test_gradient_is_zero),
-        cmocka_unit_test(test_start_does_not_matter),      cmocka_unit_test(test_weights_are_copies),
-        cmocka_unit_test(test_separable_data_stay_finite), cmocka_unit_test(test_same_bits_again),
-        cmocka_unit_test(test_too_many_features),          cmocka_unit_test(test_samples_lead_to_the_optimum),
-        cmocka_unit_test(test_offset_is_a_fixed_column),   cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_table_meets_log_odds),
+        cmocka_unit_test(test_gradient_is_zero),
+        cmocka_unit_test(test_start_does_not_matter),
+        cmocka_unit_test(test_saturated_starts),
+        cmocka_unit_test(test_weights_are_copies),
+        cmocka_unit_test(test_separable_data_stay_finite),
+        cmocka_unit_test(test_same_bits_again),
+        cmocka_unit_test(test_too_many_features),
+        cmocka_unit_test(test_samples_lead_to_the_optimum),
+        cmocka_unit_test(test_offset_is_a_fixed_column),
+        cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
