@@ -15,6 +15,7 @@
 #define STRIPES_MAX 256
 #define ARMIJO 1e-4
 #define TRIES_MAX 30
+#define LOST_TRIES_MAX 4   /* of them where all that is to be gained drowns in rounding */
 #define SLOPE_LEFT 0.9     /* of the slope, where f cannot tell any more */
 #define NOISE_FLOAT 2.4e-7 /* of |terms| that one row brings; rows of the rarer class even it out */
 #define NOISE_ROWS 64
@@ -116,16 +117,21 @@ static void swap_points(rs_solver *ws)
     ws->trial = t;
 }
 
+/* What rounding makes of f. */
+static double noise_of(const struct rs_fit *f)
+{
+    return (f->is_double ? 1e-13 : NOISE_OBJECTIVE) * fabs(f->ws->at.f);
+}
+
 /* What f and its derivative say of ws->trial, t of the step away. Where the change of f drowns in rounding, the
  * derivative decides. */
 static bool is_lower(const struct rs_fit *f, double t, double slope)
 {
     const rs_solver *ws = f->ws;
-    double gain = ws->trial.f - ws->at.f, noise = (f->is_double ? 1e-13 : NOISE_OBJECTIVE) * fabs(ws->at.f),
-           derivative = 0;
+    double gain = ws->trial.f - ws->at.f, derivative = 0;
     if (gain <= ARMIJO * t * slope && gain < 0)
         return true;
-    if (!(fabs(gain) <= noise))
+    if (!(fabs(gain) <= noise_of(f)))
         return false;
     for (size_t j = 0; j <= f->p.d; j++) {
         double w = ws->trial.w[j], v = ws->step[j];
@@ -140,7 +146,9 @@ static enum rs_status search(struct rs_fit *f, double slope, double *out_t)
     rs_solver *ws = f->ws;
     size_t n = f->p.d + 1;
     double t = RS_MIN(1.0, 2 * ws->at.f / -slope); /* else the model would have f fall below 0 */
-    for (int k = 0; k < TRIES_MAX; k++) {
+    int n_lost = 0;
+    for (int k = 0; k < TRIES_MAX && n_lost < LOST_TRIES_MAX; k++) {
+        n_lost += -t * slope <= noise_of(f);
         for (size_t j = 0; j < n; j++) {
             double w = ws->at.w[j] + t * ws->step[j];
             bool vanishes = ws->l1[j] > 0 && t == 1 && fabs(w) <= 1e-15 * fabs(ws->at.w[j]);
