@@ -8,6 +8,8 @@
 
 #include <mpi.h>
 
+#include "common/fault.h"
+
 #define PIECE ((size_t)1 << 28) /* bytes of one message at most */
 
 struct rs_comm {
@@ -140,6 +142,8 @@ static enum rs_status meet(rs_comm *c, int what, size_t n, enum rs_status st, st
 {
     if (c->has_failed)
         return repeat_error(c, err);
+    if (st == RS_OK && rs_fault_hit("comm.meet"))
+        st = rs_error_set(err, RS_EIO, "named fault comm.meet");
     if (st < 0) {
         const char *msg = err && err->msg[0] ? err->msg : rs_status_meaning(st);
         rs_error_set(&c->error, st, "%s", msg);

@@ -150,8 +150,24 @@ static enum rs_status do_strength(struct run *r, size_t k, double slope, struct 
     return st;
 }
 
+/* Processes take turns at the folds; at those that do not go round, at their strengths. */
+static bool is_mine(const struct run *r, unsigned fold, size_t strength)
+{
+    unsigned size = rs_comm_size(r->opt->comm), turn = fold < r->f->n / size * size ? fold : (unsigned)strength;
+    return turn % size == rs_comm_rank(r->opt->comm);
+}
+
+static bool is_any_mine(const struct run *r, unsigned fold)
+{
+    for (size_t k = 0; k < r->out->n_strengths; k++)
+        if (is_mine(r, fold, k))
+            return true;
+    return false;
+}
+
 struct strengths_job {
     struct run *r;
+    unsigned fold;
     double slope;
     enum rs_status status[RS_STRENGTHS_MAX];
 };
@@ -160,12 +176,13 @@ static void strength_task(void *arg, size_t k, unsigned worker)
 {
     (void)worker;
     struct strengths_job *job = arg;
-    job->status[k] = do_strength(job->r, k, job->slope, NULL);
+    if (is_mine(job->r, job->fold, k))
+        job->status[k] = do_strength(job->r, k, job->slope, NULL);
 }
 
-static enum rs_status do_strengths(struct run *r, double slope, struct rs_error *err)
+static enum rs_status do_strengths(struct run *r, unsigned fold, double slope, struct rs_error *err)
 {
-    struct strengths_job job = { .r = r, .slope = slope };
+    struct strengths_job job = { .r = r, .fold = fold, .slope = slope };
     rs_parallel(0, r->out->n_strengths, strength_task, &job);
     for (size_t k = 0; k < r->out->n_strengths; k++)
         if (job.status[k] < 0)
@@ -176,6 +193,8 @@ static enum rs_status do_strengths(struct run *r, double slope, struct rs_error 
 
 static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err)
 {
+    if (!is_any_mine(r, fold))
+        return RS_OK;
     const struct rs_sample *s = r->s;
     rs_fold_rows(s, r->f, fold, 0, false, &r->rows);
     enum rs_status st = RS_OK;
@@ -189,7 +208,7 @@ static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err
     for (size_t i = 0; st == RS_OK && i < s->n; i++)
         r->z_log_odds[i] = scale.a * r->z_pooled[i] + scale.b;
     if (st == RS_OK)
-        st = do_strengths(r, scale.a, err);
+        st = do_strengths(r, fold, scale.a, err);
     rs_progress_update(&r->progress, (fold + 1) * r->out->n_strengths, NULL);
     return st;
 }
@@ -335,6 +354,8 @@ enum rs_status rs_crossfit(struct rs_sample *s, const struct rs_folds *f, struct
     enum rs_status st = run_init(&r, err);
     for (unsigned k = 0; st == RS_OK && k < f->n; k++)
         st = do_fold(&r, k, err);
+    if (st == RS_OK) /* what another process has fitted is 0 here: the sum is exact */
+        st = rs_comm_sum(opt->comm, r.z, x.n_strengths * s->n, err);
     if (st == RS_OK)
         st = judge(&r, err);
     rs_progress_end(&r.progress);

@@ -28,6 +28,7 @@ struct rs_crossfit_options {
     bool has_pooling; /* else no strengths are tried */
     uint64_t seed;
     bool is_quiet;
+    rs_comm *comm; /* processes that hold the same sample and share the fits; NULL */
 };
 
 /* RS_ENOMEM, RS_ECANCELLED, what the fits report. */

@@ -28,6 +28,9 @@ struct rs_rbf_options {
     double tolerance; /* of the optimality conditions, libsvm's -e; 0: 0.001 */
     size_t max_rows;  /* kept for training; 0: RS_RBF_ROWS */
     uint64_t seed;
+    /* Where the problem holds what several processes have nominated (rs_rbf_nominate()); else NULL and 0: */
+    const uint64_t *number; /* of each row of x among all, by which it is picked */
+    double whole_weight[2]; /* of the negative and the positive rows of all */
 };
 
 /* Fits one machine on a sample of p's rows (standardised, finite). p->offset must be NULL (RS_EUNSUPPORTED) and
@@ -35,6 +38,11 @@ struct rs_rbf_options {
  * for impossible options; RS_ENOMEM. */
 enum rs_status rs_rbf_fit(const struct rs_problem *p, const struct rs_rbf_options *opt, struct rs_rbf *out,
                           double *out_bias, struct rs_error *err);
+
+/* The rows of p among which those of a fit of all processes' rows are: at most max_rows of each class, ascending.
+ * opt->number says what each row is among all. *out is the caller's to free. RS_ENOMEM. */
+enum rs_status rs_rbf_nominate(const struct rs_problem *p, const struct rs_rbf_options *opt, uint32_t **out,
+                               size_t *out_n, struct rs_error *err);
 
 /* Every C with every gamma on every fold. Row i of the problem (its i-th, not the row of x) trains in the folds whose
  * bits are set in trains[i] and is scored by fold validates[i], RS_RBF_NO_FOLD for none. */

@@ -23,6 +23,123 @@ static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t m
     return n;
 }
 
+/* A row on its way to the other processes, before its d features. */
+struct nominee {
+    uint64_t number;
+    float weight;
+    uint8_t y;
+};
+
+/* What all processes nominate, the same on each. */
+struct nominees {
+    struct nominee *of;
+    float *x;
+    uint8_t *y;
+    float *weight;
+    uint64_t *number;
+    size_t n;
+};
+
+static void nominees_clear(struct nominees *s)
+{
+    free(s->of);
+    free(s->x);
+    free(s->y);
+    free(s->weight);
+    free(s->number);
+}
+
+/* The number of this process's first row among all. */
+static enum rs_status first_row(const struct rs_problem *p, rs_comm *comm, uint64_t *out, struct rs_error *err)
+{
+    uint64_t n = p->n;
+    void *all = NULL;
+    size_t n_processes;
+    enum rs_status st = rs_comm_gather(comm, &n, 1, sizeof n, &all, &n_processes, err);
+    *out = 0;
+    for (unsigned k = 0; st == RS_OK && k < rs_comm_rank(comm); k++)
+        *out += ((const uint64_t *)all)[k];
+    free(all);
+    return st;
+}
+
+static enum rs_status send_round(const struct rs_problem *p, const uint32_t *rows, size_t n, const uint64_t *number,
+                                 rs_comm *comm, struct nominees *out, struct rs_error *err)
+{
+    rs_autofree struct nominee *mine = rs_alloc(n, sizeof *mine);
+    rs_autofree float *x = rs_alloc(n, p->d * sizeof *x);
+    if (!mine || !x)
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features", n, p->d);
+    for (size_t i = 0; i < n; i++) {
+        size_t row = rows[i];
+        mine[i] = (struct nominee){ number[row], p->row_weight ? p->row_weight[row] : 1, p->y[row] };
+        memcpy(x + i * p->d, p->x + row * p->stride, p->d * sizeof *x);
+    }
+    void *got = NULL, *got_x = NULL;
+    size_t cells;
+    enum rs_status st = rs_comm_gather(comm, mine, n, sizeof *mine, &got, &out->n, err);
+    out->of = got;
+    if (st == RS_OK)
+        st = rs_comm_gather(comm, x, n * p->d, sizeof *x, &got_x, &cells, err);
+    out->x = got_x;
+    return st;
+}
+
+static enum rs_status unpack(struct nominees *s, struct rs_error *err)
+{
+    s->y = rs_alloc(s->n, 1);
+    s->weight = rs_alloc(s->n, sizeof *s->weight);
+    s->number = rs_alloc(s->n, sizeof *s->number);
+    if (!s->y || !s->weight || !s->number)
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows", s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        s->y[i] = s->of[i].y;
+        s->weight[i] = s->of[i].weight;
+        s->number[i] = s->of[i].number;
+    }
+    return RS_OK;
+}
+
+/* Each process nominates rows of its own; all fit the same machine on the best of them. p: rows 0..n-1 of x. */
+static enum rs_status fit_together(const struct rs_learner_ws *ws, const struct rs_problem *p,
+                                   struct rs_rbf_options *opt, struct rs_fitted *f, struct rs_error *err)
+{
+    __attribute__((cleanup(nominees_clear))) struct nominees all = { 0 };
+    rs_autofree uint64_t *number = rs_alloc(p->n, sizeof *number);
+    uint64_t first;
+    if (!number)
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows", p->n);
+    struct rs_class_sums sums = rs_class_sums(p);
+    opt->whole_weight[0] = sums.negative;
+    opt->whole_weight[1] = sums.positive;
+    enum rs_status st = first_row(p, ws->comm, &first, err);
+    if (st == RS_OK)
+        st = rs_comm_sum(ws->comm, opt->whole_weight, 2, err);
+    if (st < 0)
+        return st;
+    for (size_t i = 0; i < p->n; i++)
+        number[i] = first + i;
+    opt->number = number;
+    uint32_t *nominated = NULL;
+    size_t n;
+    st = rs_rbf_nominate(p, opt, &nominated, &n, err);
+    rs_autofree uint32_t *rows = nominated;
+    if (st == RS_OK)
+        st = send_round(p, rows, n, number, ws->comm, &all, err);
+    if (st == RS_OK)
+        st = unpack(&all, err);
+    if (st < 0)
+        return st;
+    opt->number = all.number;
+    struct rs_problem whole = *p;
+    whole.x = all.x;
+    whole.stride = p->d;
+    whole.y = all.y;
+    whole.n = all.n;
+    whole.row_weight = all.weight;
+    return rs_rbf_fit(&whole, opt, &f->rbf, &f->rbf_bias, err);
+}
+
 static enum rs_status fit(const struct rs_learner_ws *ws, const struct rs_problem *p, const struct rs_candidate *c,
                           struct rs_fitted *f, struct rs_error *err)
 {
@@ -34,7 +151,8 @@ static enum rs_status fit(const struct rs_learner_ws *ws, const struct rs_proble
     f->rbf = (struct rs_rbf){ 0 };
     f->d = p->d;
     f->report = (struct rs_fit_report){ .has_converged = true };
-    return rs_rbf_fit(&mine, &opt, &f->rbf, &f->rbf_bias, err);
+    return rs_comm_size(ws->comm) > 1 ? fit_together(ws, &mine, &opt, f, err)
+                                      : rs_rbf_fit(&mine, &opt, &f->rbf, &f->rbf_bias, err);
 }
 
 struct job {

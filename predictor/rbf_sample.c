@@ -96,13 +96,14 @@ static struct census count(const struct rs_problem *p, const uint32_t *trains)
 }
 
 /* math.md X1: rows of the lowest -ln(u) / weight, u from a hash of seed and row */
-static void choose(const struct rs_problem *p, const uint32_t *trains, uint64_t seed, struct chosen *by_class)
+static void choose(const struct rs_problem *p, const uint32_t *trains, const struct rs_rbf_options *opt,
+                   struct chosen *by_class)
 {
     for (size_t i = 0; i < p->n; i++) {
         if (!takes_part(p, trains, i))
             continue;
         uint32_t row = rbf_row(p, i);
-        double u = uniform(seed, row);
+        double u = uniform(opt->seed, opt->number ? opt->number[row] : row);
         double key = p->row_weight ? -log(u) / weight_of(p, i) : 1 - u;
         offer(&by_class[p->y[row] != 0], (struct ranked_row){ key, (uint32_t)i });
     }
@@ -124,14 +125,36 @@ enum rs_status rbf_sample_draw(const struct rs_problem *p, const uint32_t *train
     if (!rows || !at)
         return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows", n_positive + n_negative);
     struct chosen by_class[2] = { { rows + n_positive, 0, n_negative }, { rows, 0, n_positive } };
-    choose(p, trains, opt->seed, by_class);
+    choose(p, trains, opt, by_class);
     for (size_t i = 0; i < n_positive + n_negative; i++)
         at[i] = rows[i].at;
-    *out = (struct rbf_sample){ .at = rs_take(at),
-                                .n = n_positive + n_negative,
-                                .n_positive = n_positive,
-                                .stands_positive = c.weight[1] / (double)n_positive,
-                                .stands_negative = c.weight[0] / (double)n_negative };
+    *out =
+        (struct rbf_sample){ .at = rs_take(at),
+                             .n = n_positive + n_negative,
+                             .n_positive = n_positive,
+                             .stands_positive = (opt->number ? opt->whole_weight[1] : c.weight[1]) / (double)n_positive,
+                             .stands_negative =
+                                 (opt->number ? opt->whole_weight[0] : c.weight[0]) / (double)n_negative };
+    return RS_OK;
+}
+
+enum rs_status rs_rbf_nominate(const struct rs_problem *p, const struct rs_rbf_options *opt, uint32_t **out,
+                               size_t *out_n, struct rs_error *err)
+{
+    size_t max = RS_MIN(opt->max_rows ? opt->max_rows : RS_RBF_ROWS, p->n);
+    rs_autofree struct ranked_row *rows = rs_alloc(2 * max, sizeof *rows);
+    rs_autofree uint32_t *places = rs_alloc(2 * max, sizeof *places);
+    if (!rows || !places)
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows", 2 * max);
+    struct chosen by_class[2] = { { rows, 0, max }, { rows + max, 0, max } };
+    choose(p, NULL, opt, by_class);
+    size_t n = 0;
+    for (size_t a = 0, b = 0; a < by_class[0].n || b < by_class[1].n; n++) {
+        bool takes_negative = b == by_class[1].n || (a < by_class[0].n && rows[a].at < rows[max + b].at);
+        places[n] = takes_negative ? rows[a++].at : rows[max + b++].at;
+    }
+    *out = rs_take(places);
+    *out_n = n;
     return RS_OK;
 }
 

@@ -127,16 +127,48 @@ static enum rs_status fit_one(struct cv *v, size_t c, struct rs_error *err)
     return st;
 }
 
-static enum rs_status do_fold(struct cv *v, unsigned k, struct rs_error *err)
+/* Processes take turns at the sets of the folds, the larger sets first. */
+static bool is_mine(const struct cv *v, unsigned k, unsigned set)
 {
-    rs_fold_rows(v->s, v->f, k, v->opt->horizon_s, true, &v->rows);
-    for (size_t i = 0; i < v->rows.n_valid; i++)
-        v->is_held_out[v->rows.valid[i]] = true;
-    enum rs_status st = rs_sets_refresh(v->sets, v->s, v->rows.train, v->rows.n_train, err);
+    unsigned turn = (v->sets->n - 1 - set) * v->f->n + k;
+    return turn % rs_comm_size(v->opt->comm) == rs_comm_rank(v->opt->comm);
+}
+
+static enum rs_status do_set(struct cv *v, unsigned k, unsigned set, struct rs_error *err)
+{
+    enum rs_status st = set > 0 ? rs_sets_refresh(v->sets, v->s, v->rows.train, v->rows.n_train, err) : RS_OK;
     for (size_t c = 0; st == RS_OK && c < v->out->n; c++) {
+        if (v->out->of[c].candidate.set != set)
+            continue;
         st = fit_one(v, c, err);
         rs_progress_update(&v->progress, k * v->out->n + c + 1, NULL);
     }
+    return st;
+}
+
+static enum rs_status do_fold(struct cv *v, unsigned k, struct rs_error *err)
+{
+    enum rs_status st = RS_OK;
+    rs_fold_rows(v->s, v->f, k, v->opt->horizon_s, true, &v->rows);
+    for (size_t i = 0; i < v->rows.n_valid; i++)
+        v->is_held_out[v->rows.valid[i]] = true;
+    for (unsigned set = 0; st == RS_OK && set < v->sets->n; set++)
+        if (is_mine(v, k, set))
+            st = do_set(v, k, set, err);
+    return st;
+}
+
+/* What each process has fitted, to all; the values that it has not are 0, so the sums are exact. */
+static enum rs_status share(struct cv *v, struct rs_error *err)
+{
+    uint64_t n_failed[RS_CANDIDATES_MAX];
+    for (size_t c = 0; c < v->out->n; c++)
+        n_failed[c] = !v->out->of[c].has_converged;
+    enum rs_status st = rs_comm_sum(v->opt->comm, v->z, v->out->n * v->s->n, err);
+    if (st == RS_OK)
+        st = rs_comm_sum_counts(v->opt->comm, n_failed, v->out->n, err);
+    for (size_t c = 0; st == RS_OK && c < v->out->n; c++)
+        v->out->of[c].has_converged = n_failed[c] == 0;
     return st;
 }
 
@@ -319,6 +351,8 @@ static enum rs_status run(struct cv *v, struct rs_error *err)
     enum rs_status st = cv_init(v, err);
     for (unsigned k = 0; st == RS_OK && k < v->f->n; k++)
         st = do_fold(v, k, err);
+    if (st == RS_OK)
+        st = share(v, err);
     if (st == RS_OK)
         st = judge(v, &h, err);
     held_out_clear(&h);

@@ -37,6 +37,7 @@ struct rs_select_options {
     int64_t horizon_s;
     uint64_t seed;
     bool is_quiet;
+    rs_comm *comm; /* processes that hold the same sample and share the fits; NULL */
 };
 
 /* Lists the candidates without judging them; chosen is the first. */

@@ -126,14 +126,14 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
         st = rs_sample_take(m, &folds, opt->seed, m->d, opt->comm, &sample, err);
     if (st == RS_OK)
         st = rs_leak_look(&sample, p, &t->leak, err);
-    struct rs_select_options select_opt = {
-        opt->learner, opt->C, opt->target, opt->horizon_s, opt->seed, opt->is_quiet
-    };
+    struct rs_select_options select_opt = { opt->learner, opt->C,        opt->target, opt->horizon_s,
+                                            opt->seed,    opt->is_quiet, opt->comm };
     if (st == RS_OK)
         st = rs_select(&sample, &folds, sets, &select_opt, &t->selection, err);
     if (st < 0)
         return st;
-    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts, opt->has_pooling, opt->seed, opt->is_quiet };
+    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts,  opt->has_pooling,
+                                             opt->seed,  opt->is_quiet, opt->comm };
     st = rs_crossfit(&sample, &folds, sets, &t->selection.of[t->selection.chosen].candidate, &cross_opt, &t->crossfit,
                      err);
     if (st == RS_OK)
