@@ -422,14 +422,3 @@ enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct r
     }
     return RS_OK;
 }
-
-enum rs_status rs_crossfit_reference(const struct rs_crossfit *x, const struct rs_calibrator *c,
-                                     struct rs_reference *out, struct rs_error *err)
-{
-    rs_autofree float *risk = rs_alloc(x->n, sizeof *risk);
-    if (!risk)
-        return rs_error_set(err, RS_ENOMEM, "reference of %zu rows", x->n);
-    for (size_t i = 0; i < x->n; i++)
-        risk[i] = (float)rs_calibrate(c, x->z[i]);
-    return rs_reference_fit(risk, x->weight, x->n, out, err);
-}

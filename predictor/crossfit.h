@@ -48,9 +48,6 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
  * cross-fitted log loss by more than a standard error (C11). *kind -1: automatic. */
 enum rs_status rs_crossfit_calibrate(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
                                      int kind, uint64_t seed, struct rs_calibrator *out, struct rs_error *err);
-/* How the held-out risks were distributed, for the drift of the score. RS_ENOMEM. */
-enum rs_status rs_crossfit_reference(const struct rs_crossfit *x, const struct rs_calibrator *c,
-                                     struct rs_reference *out, struct rs_error *err);
 /* Risk that the share `budget` of the rows exceeds. RS_ENOMEM. */
 enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct rs_calibrator *c, double budget,
                                      double *out, struct rs_error *err);

@@ -37,7 +37,7 @@ enum rs_status rs_references_finish(rs_references *b, const uint32_t *signal, si
                                     struct rs_error *err);
 
 /* The reference of one column: cuts and weighted shares of n values (NaN: missing; weight NULL: 1 each), such as the
- * held-out risks of the training rows. RS_ENOMEM. */
+ * risks of the training rows (probe.h). RS_ENOMEM. */
 enum rs_status rs_reference_fit(const float *values, const double *weight, size_t n, struct rs_reference *out,
                                 struct rs_error *err);
 

@@ -7,6 +7,7 @@
 #include "predictor/assemble.h"
 #include "predictor/autofeat.h"
 #include "predictor/load.h"
+#include "predictor/probe.h"
 #include "predictor/terms.h"
 
 #define FINAL_GRADIENT 1e-14 /* asked of the final fit: as exact as sums in double are */
@@ -141,8 +142,6 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
                                    err);
     if (st == RS_OK)
         st = rs_crossfit_threshold(&t->crossfit, &t->model->calibrator, ALERT_BUDGET, &t->model->meta.threshold, err);
-    if (st == RS_OK)
-        st = rs_crossfit_reference(&t->crossfit, &t->model->calibrator, &t->model->score_ref, err);
     t->n_folds = folds.n;
     t->has_cut = folds.has_cut;
     t->cut = folds.cut;
@@ -310,6 +309,7 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
 {
     rs_auto_matrix m = { 0 };
     rs_auto_sets sets = { 0 };
+    rs_auto_probe probe = { 0 };
     struct rs_program *p = &t->model->program;
     uint64_t n_expected = 0;
     enum rs_status st = build_program(fleet, opt, p, &t->n_tried, &n_expected, err);
@@ -324,10 +324,13 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
         skip_validation(opt, &sets, t);
     if (st == RS_OK)
         st = rs_sets_finish(&sets, &t->selection.of[t->selection.chosen].candidate, &m, wants_rows(t), opt->comm, err);
+    if (st == RS_OK)
+        st = rs_probe_take(&m, opt->comm, &probe, err);
     if (st < 0)
         return st;
     rs_matrix_standardise(&m);
-    return finish(fleet, opt, &m, &sets, t, err);
+    st = finish(fleet, opt, &m, &sets, t, err);
+    return st < 0 ? st : rs_probe_refer(&probe, &sets.terms, t->model, opt->comm, &t->model->score_ref, err);
 }
 
 enum rs_status rs_train(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_training *out,

@@ -23,6 +23,34 @@ jq -e '.moved == 0 and .entities == 480 and ([.signals[].psi] | . == (sort | rev
 "$train" drift fleet.h5 -m fleet.rsm --quiet --since 2026-02-20 | grep -q '0 of .* moved' ||
     die "the fleet's last days moved"
 
+# Where the healthy are all alike, nearly all have one risk, and it is the model's, not that of some fold's model.
+cat >alike.yaml <<'YAML'
+source: the healthy alike
+entity: "{host}"
+kind: host
+time: {column: day, format: date}
+signals:
+  - {name: errors, column: errors, kind: counter}
+  - {name: heat, column: heat, kind: gauge}
+failures:
+  when: {column: failed, equals: 1}
+YAML
+/usr/bin/python3 - >alike.csv <<'PYTHON'
+import random
+random.seed(5)
+print("host,day,errors,heat,failed")
+for h in range(300):
+    fails, errors = h < 40, 0
+    last = 10 + h % 15 if fails else 28
+    for d in range(1, last + 1):
+        errors += random.random() < (0.5 if fails and last - d < 7 else 0.004)
+        print(f"h{h},2026-01-{d:02d},{errors},{40 if random.random() < 0.9 else 45},{int(fails and d == last)}")
+PYTHON
+"$BIN/reseat-data" import csv --map alike.yaml alike.csv -o alike.h5 --quiet >/dev/null
+"$train" train alike.h5 -o alike.rsm --quiet 2>/dev/null
+"$train" drift alike.h5 -m alike.rsm --since 2026-01-01 --quiet --json >alike.json
+jq -e '.moved == 0 and .risk.psi < 0.05' alike.json >/dev/null || die "a fleet of hosts alike: $(jq -c .risk alike.json)"
+
 cp fleet.h5 moved.h5
 /usr/bin/python3 - <<'PYTHON'
 import h5py
