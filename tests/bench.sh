@@ -61,6 +61,26 @@ report "fleet file to saved model" "$ROWS" rows s
 /usr/bin/time -o t -f %M "$BIN/reseat-train" train load.h5 -o load.rsm --features values --learner logistic -C 1 \
     --folds 0 --memory 200M --quiet >/dev/null
 printf '%-34s %8.0f MB at --memory 200M\n' "its peak memory" "$(awk '{ print $1 / 1000 }' t)"
+# Two processes of one thread against one of two, in turn, the least of the runs of each: what MPI costs.
+mpi=$BIN/../../mpi/bin/reseat-train
+two_processes() { # NAME FLEET OPTIONS...
+    local name=$1 fleet=$2
+    shift 2
+    rm -f s1 s2
+    for _ in 1 2 3; do
+        RESEAT_THREADS=2 seconds 1 "$mpi" train "$fleet" -o load.rsm --quiet "$@" >>s1
+        RESEAT_THREADS=1 seconds 1 mpirun -np 2 "$mpi" train "$fleet" -o load.rsm --quiet "$@" >>s2
+    done
+    awk -v name="$name" -v one="$(sort -n s1 | head -n 1)" -v two="$(sort -n s2 | head -n 1)" \
+        'BEGIN { printf "%-34s %8.3f s  two threads: %.3f s, ratio %.2f\n", name, two, one, two / one }'
+}
+if command -v mpirun >/dev/null && [ -x "$mpi" ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    two_processes "two processes, plain" load.h5 --features values --learner logistic -C 1 --folds 0 --memory 0
+    two_processes "two processes, validation" fleet.h5 --horizon 7d
+else
+    echo "two processes: skipped: openmpi-bin is not installed, or the preset mpi is not built"
+fi
 rm -f load.h5 load.rsm
 if command -v svm-train >/dev/null; then
     "$BIN/../tests/bench_rbf"
