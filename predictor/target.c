@@ -46,6 +46,7 @@ struct figures {
 struct keyed {
     double risk;
     uint32_t row;
+    bool is_positive;
 };
 
 static int compare_keyed(const void *a, const void *b)
@@ -57,13 +58,14 @@ static int compare_keyed(const void *a, const void *b)
 }
 
 /* math.md E1, E2, E4 with weights of rows; precision of the riskiest share, a run of equal risks taken in proportion.
- */
+ * weight: n, scratch memory. */
 static struct figures measure(const struct rs_contest *c, const struct rs_contender *of, const struct keyed *order,
-                              const uint32_t *times)
+                              const uint32_t *times, double *weight)
 {
     double positive = 0, all = 0, loss = 0;
     for (size_t i = 0; i < c->n; i++) {
         double w = (double)c->weight[i] * (times ? times[c->unit[i]] : 1);
+        weight[i] = w;
         all += w;
         positive += c->y[i] ? w : 0;
         loss += w * of->loss[i];
@@ -73,17 +75,17 @@ static struct figures measure(const struct rs_contest *c, const struct rs_conten
     for (size_t i = 0; i < c->n;) {
         double run = 0, run_positive = 0, risk = order[i].risk;
         for (; i < c->n && order[i].risk == risk; i++) {
-            size_t row = order[i].row;
-            double w = (double)c->weight[row] * (times ? times[c->unit[row]] : 1);
+            double w = weight[order[i].row];
             run += w;
-            run_positive += c->y[row] ? w : 0;
+            run_positive += order[i].is_positive ? w : 0;
         }
-        double part = run > 0 ? RS_MIN(1.0, RS_MAX(room - above, 0.0) / run) : 0;
-        caught += part * run_positive;
+        if (run_positive > 0 && above < room)
+            caught += RS_MIN(1.0, (room - above) / run) * run_positive;
         f.auc += (run - run_positive) * (above_positive + run_positive / 2);
         above += run;
         above_positive += run_positive;
-        f.ap += above > 0 ? run_positive * above_positive / above : 0;
+        if (run_positive > 0)
+            f.ap += run_positive * above_positive / above;
     }
     f.precision = room > 0 ? caught / room : 0;
     f.auc = positive > 0 && all > positive ? f.auc / (positive * (all - positive)) : NAN;
@@ -110,6 +112,7 @@ struct job {
     struct rs_contest *c;
     const uint32_t *times; /* n_replicates x n_units */
     struct keyed *order;   /* n of each thread */
+    double *weight;        /* n of each thread */
 };
 
 /* One contender: sorted, measured, measured again under each resampling. */
@@ -119,16 +122,17 @@ static void do_contender(void *arg, size_t k, unsigned worker)
     struct rs_contest *c = job->c;
     struct rs_contender *of = &c->of[k];
     struct keyed *order = job->order + worker * c->n;
+    double *weight = job->weight + worker * c->n;
     for (size_t i = 0; i < c->n; i++)
-        order[i] = (struct keyed){ of->risk[i], (uint32_t)i };
+        order[i] = (struct keyed){ of->risk[i], (uint32_t)i, c->y[i] != 0 };
     qsort(order, c->n, sizeof *order, compare_keyed);
-    struct figures f = measure(c, of, order, NULL);
+    struct figures f = measure(c, of, order, NULL, weight);
     of->value = value_of(&c->target, &f);
     of->log_loss = f.log_loss;
     of->roc_auc = f.auc;
     of->average_precision = f.ap;
     for (size_t r = 0; r < c->n_replicates && !rs_cli_interrupted(); r++) {
-        f = measure(c, of, order, job->times + r * c->n_units);
+        f = measure(c, of, order, job->times + r * c->n_units, weight);
         c->replicates[(r * c->n_of + k) * 2] = value_of(&c->target, &f);
         c->replicates[(r * c->n_of + k) * 2 + 1] = f.log_loss;
     }
@@ -141,11 +145,12 @@ enum rs_status rs_contest_measure(struct rs_contest *c, size_t n_replicates, str
     c->replicates = rs_alloc(n_replicates * c->n_of * 2, sizeof *c->replicates);
     rs_autofree uint32_t *times = rs_alloc(n_replicates * c->n_units, sizeof *times);
     rs_autofree struct keyed *order = rs_alloc(rs_threads() * c->n, sizeof *order);
-    if (!c->replicates || !times || !order)
+    rs_autofree double *weight = rs_alloc(rs_threads() * c->n, sizeof *weight);
+    if (!c->replicates || !times || !order || !weight)
         return rs_error_set(err, RS_ENOMEM, "resampling of %u entities", c->n_units);
     for (size_t r = 0; r < n_replicates; r++)
         rs_bootstrap_draw(c->seed, r, c->n_units, times + r * c->n_units);
-    struct job job = { c, times, order };
+    struct job job = { c, times, order, weight };
     rs_parallel(rs_threads(), c->n_of, do_contender, &job);
     return rs_cli_interrupted() ? rs_error_set(err, RS_ECANCELLED, "interrupted") : RS_OK;
 }
