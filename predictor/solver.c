@@ -24,6 +24,7 @@
 #define DECREMENT 1e-2       /* times rel_gradient: expected excess of f over the optimum, in f */
 #define FRESH 0.15           /* a model that shrinks the decrement's root to this is kept */
 #define SLOW 0.6             /* one that does not to this is not trusted for long */
+#define SHORT 0.5          /* a step of which less is taken speaks against a sampled model too */
 #define SLOW_STEPS_MAX 2
 #define PILOT_DECREMENT 0.05 /* a column: below what the sample itself is worth */
 #define PILOT_STEPS_MAX 40
@@ -208,12 +209,13 @@ static enum rs_status build_model(struct rs_fit *f)
 struct course {
     double root, last; /* of the decrement now, and before the last step */
     unsigned n_slow;
-    bool was_full; /* the last step was taken whole */
+    bool was_full, was_short; /* the last step was taken whole, or less than SHORT of it */
 };
 
 static void judge(struct rs_fit *f, struct course *c)
 {
-    bool is_slow = c->last > 0 && c->was_full && c->root > SLOW * c->last;
+    bool is_short = c->was_short && f->curvature == RS_CURVATURE_SAMPLE;
+    bool is_slow = c->last > 0 && (is_short || (c->was_full && c->root > SLOW * c->last));
     c->n_slow = is_slow ? c->n_slow + 1 : 0;
     if (c->n_slow <= SLOW_STEPS_MAX || f->curvature == RS_CURVATURE_DOUBLE)
         return;
@@ -300,6 +302,7 @@ static enum rs_status minimise(struct rs_fit *f, unsigned max_steps, bool is_pil
         }
         course.last = t > 0 ? course.root : 0;
         course.was_full = t == 1;
+        course.was_short = t < SHORT;
     }
 }
 
