@@ -2,6 +2,8 @@
 /* The progress line. */
 #include "progress.h"
 
+#define RATE_AFTER_S 1.0 /* before that, a rate or the time left would be a guess from a start-up */
+
 const char *rs_format_size(uint64_t bytes, char buf[32])
 {
     static const char *const prefix[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
@@ -40,7 +42,7 @@ void rs_progress_update(struct rs_progress *p, uint64_t done, const char *note)
         return;
     p->last_ns = now;
     double s = (double)(now - p->start_ns) * 1e-9;
-    double rate = s > 0 ? (double)done / s : 0;
+    double rate = s >= RATE_AFTER_S ? (double)done / s : 0;
     char a[32], b[32], r[32];
     char line[256];
     int n = snprintf(line, sizeof line, "%s: ", p->what);

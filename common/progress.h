@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Progress of long work on stderr: one line drawn in place on a terminal, a plain line every ten seconds elsewhere,
- * nothing with --quiet. One thread per struct. */
+ * nothing with --quiet; rate and time left from the first second on. One thread per struct. */
 #ifndef RS_COMMON_PROGRESS_H
 #define RS_COMMON_PROGRESS_H
 

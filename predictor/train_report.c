@@ -17,6 +17,15 @@ const char *rs_calibration_name(enum rs_calibration kind)
     return names[kind];
 }
 
+/* Steps that were grown on the training rows, from other steps. */
+static uint32_t count_terms(const struct rs_program *p)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        n += p->steps[i].op == RS_STEP_ABOVE || p->steps[i].op == RS_STEP_GREATER || p->steps[i].op == RS_STEP_PRODUCT;
+    return n;
+}
+
 static void print_data(FILE *to, const struct rs_training *t)
 {
     const struct rs_model_meta *meta = &t->model->meta;
@@ -30,8 +39,11 @@ static void print_data(FILE *to, const struct rs_training *t)
     if (t->keep_share < 1)
         fprintf(to, "%zu samples fit into the memory: each negative one stands for %g\n", t->n_fitted,
                 1 / t->keep_share);
-    fprintf(to, "%u features (%u tried), %u cohorts\n", t->model->program.n_steps, t->n_tried,
-            t->model->program.n_cohorts);
+    uint32_t n_terms = count_terms(&t->model->program);
+    fprintf(to, "%u features of %u tried", t->model->program.n_steps - n_terms, t->n_tried);
+    if (n_terms)
+        fprintf(to, ", %u terms grown from them", n_terms);
+    fprintf(to, "; %u cohorts\n", t->model->program.n_cohorts);
 }
 
 static void print_validation(FILE *to, const struct rs_training *t)
@@ -166,13 +178,16 @@ static json_t *data_json(const struct rs_training *t)
 json_t *rs_train_report_json(const char *model_path, const struct rs_training *t)
 {
     const struct rs_model *m = t->model;
+    bool has_line = m->calibrator.kind != RS_ISOTONIC;
     json_t *root = json_pack(
-        "{s:s, s:o, s:I, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:f, s:f, s:f, s:b}", "model", model_path, "digest",
-        rs_json_digest(rs_model_digest(m)), "horizon_s", (json_int_t)m->meta.horizon_s, "features",
-        (int)m->program.n_steps, "features_tried", (int)t->n_tried, "cohorts", (int)m->program.n_cohorts, "validation",
-        validation_json(t), "candidates", candidates_json(&t->selection), "pooling", strengths_json(&t->crossfit),
-        "leak", leak_json(t), "calibration", rs_calibration_name(m->calibrator.kind), "calibration_a", m->calibrator.a,
-        "calibration_b", m->calibrator.b, "threshold", m->meta.threshold, "converged", t->fit.has_converged);
+        "{s:s, s:o, s:I, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b}", "model", model_path,
+        "digest", rs_json_digest(rs_model_digest(m)), "horizon_s", (json_int_t)m->meta.horizon_s, "features",
+        (int)m->program.n_steps, "features_tried", (int)t->n_tried, "terms", (int)count_terms(&m->program), "cohorts",
+        (int)m->program.n_cohorts, "validation", validation_json(t), "candidates", candidates_json(&t->selection),
+        "pooling", strengths_json(&t->crossfit), "leak", leak_json(t), "calibration",
+        rs_calibration_name(m->calibrator.kind), "calibration_a", rs_json_number(has_line ? m->calibrator.a : NAN),
+        "calibration_b", rs_json_number(has_line ? m->calibrator.b : NAN), "threshold",
+        rs_json_number(m->meta.threshold), "converged", t->fit.has_converged);
     json_t *data = data_json(t);
     if (!root || !data || json_object_update_new(root, data) < 0) {
         json_decref(root);

@@ -39,6 +39,20 @@ refused() {
 cmp small.rsm again.rsm || die "the same training gave another model"
 "$train" train seen.h5 -o fleet.rsm --horizon 7d --seed 3 --learner logistic --quiet >/dev/null
 
+# documented PAGE JSON: the man page names every member of it
+documented() {
+    local member
+    for member in $(jq -r '[paths | map(strings) | last | strings] | unique | .[]' "$2"); do
+        grep -qE "[\`\"]$member[\`\"]" "$SRC/docs/man/reseat-$1.md" || die "docs/man/reseat-$1.md says nothing of $member"
+    done
+}
+"$train" train small.h5 -o small.rsm --horizon 5d --seed 3 --json --quiet >train.json 2>/dev/null
+documented train train.json
+"$train" cohorts seen.h5 --json --quiet --min-failures 2 --fdr 0.5 >cohorts.json
+documented cohorts cohorts.json
+"$train" drift unseen.h5 -m small.rsm --json --quiet >drift.json
+documented drift drift.json
+
 # ---- dump
 "$train" dump fleet.rsm >dump.txt
 grep -q '^  horizon       7d$' dump.txt || die "dump does not show the horizon"
@@ -50,6 +64,7 @@ is dump dump.json '[.features[].standard_weight | fabs] | . == (sort | reverse)'
 # ---- eval: sound figures, the same each time, and honest about what it was trained on
 "$train" eval unseen.h5 -m fleet.rsm --json --quiet --bootstrap 50 >eval.json
 "$train" eval unseen.h5 -m fleet.rsm --json --quiet --bootstrap 50 >eval2.json
+documented eval eval.json
 cmp eval.json eval2.json || die "the same evaluation gave other figures"
 is eval eval.json '.pooled.roc_auc.value > 0.6 and .pooled.roc_auc.value <= 1'
 is eval eval.json '.pooled | .average_precision.value > 2 * .base_rate.value'
