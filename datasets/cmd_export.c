@@ -440,12 +440,17 @@ static enum rs_status check(const struct options *opt, struct rs_error *err)
 
 /* ---- models ---- */
 
+/* By its first bytes; by its name where it cannot be read, so that the complaint is the other program's. */
 static bool is_model(const char *path)
 {
+    static const char suffix[] = ".rsm";
+    size_t len = strlen(path);
     static const unsigned char magic[8] = { 0x89, 'R', 'S', 'M', '\r', '\n', 0x1a, '\n' }; /* docs/model-format.md */
     unsigned char head[sizeof magic];
     rs_auto_file FILE *f = fopen(path, "rb");
-    return f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof magic) == 0;
+    if (!f)
+        return len >= sizeof suffix - 1 && rs_streq(path + len - (sizeof suffix - 1), suffix);
+    return fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof magic) == 0;
 }
 
 /* Becomes reseat-export-model, from beside this program or else from $PATH; returns only where there is none. */

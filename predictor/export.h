@@ -21,7 +21,7 @@ enum rs_export_format {
 enum rs_status rs_export_format_parse(const char *word, enum rs_export_format *out, struct rs_error *err);
 
 /* Appends the model. name: prefix of the C identifiers, "" for "reseat"; otherwise unused. RS_EUNSUPPORTED where the
- * format cannot hold such a model, RS_EINVAL for a name that is no identifier, RS_ENOMEM. */
+ * format cannot hold such a model, RS_EUSAGE for a name that is no identifier, RS_ENOMEM. */
 enum rs_status rs_export_model(const struct rs_model *m, enum rs_export_format format, const char *name,
                                struct rs_buf *out, struct rs_error *err);
 

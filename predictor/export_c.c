@@ -19,7 +19,7 @@ static enum rs_status check_name(const char *name, struct rs_error *err)
     bool is_sound = *name && !isdigit((unsigned char)*name) && strlen(name) <= 64;
     for (const char *s = name; *s; s++)
         is_sound &= isascii((unsigned char)*s) && (isalnum((unsigned char)*s) || *s == '_');
-    return is_sound ? RS_OK : rs_error_set(err, RS_EINVAL, "--name: %s: no C identifier of at most 64 letters", name);
+    return is_sound ? RS_OK : rs_error_set(err, RS_EUSAGE, "--name: %s: no C identifier of at most 64 letters", name);
 }
 
 /* Text inside of a comment: what could end it, or continue a line, is made harmless. */

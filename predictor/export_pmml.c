@@ -3,6 +3,8 @@
  * field `reseat_risk` that calibrates it (math.md X7). */
 #include "predictor/export_private.h"
 
+#define TOOL "reseat " /* what the model's meta says of the program, before its version */
+
 /* Text of an attribute value. */
 static void put_text(struct rs_buf *out, const char *text)
 {
@@ -294,7 +296,8 @@ enum rs_status export_pmml(const struct rs_model *m, struct rs_buf *out, struct 
     rs_buf_printf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                        "<PMML xmlns=\"http://www.dmg.org/PMML-4_4\" version=\"4.4\">\n"
                        "  <Header>\n");
-    put(out, "    <Application name=\"reseat\" version=\"", m->meta.tool, "\"/>\n  </Header>\n");
+    const char *version = strncmp(m->meta.tool, TOOL, strlen(TOOL)) == 0 ? m->meta.tool + strlen(TOOL) : m->meta.tool;
+    put(out, "    <Application name=\"reseat\" version=\"", version, "\"/>\n  </Header>\n");
     put_dictionary(m, out);
     if (m->learner == RS_RBF_SVM)
         put_machine(m, out);

@@ -26,6 +26,7 @@ refused() {
 for format in libsvm liblinear pmml json c; do
     "$BIN/reseat" export m.rsm --format $format -o m.$format || die "export as $format"
 done
+grep -qE '<Application name="reseat" version="[0-9][0-9.]*"/>' m.pmml || die "the PMML does not name the program"
 xmllint --noout m.pmml || die "the PMML is not well-formed"
 python3 -c 'import json; m = json.load(open("m.json")); assert m["format"] == "reseat-model" and m["features"]'
 "$BIN/reseat" export m.rsm --format liblinear --features f.h5 -o rows.svm --quiet
@@ -81,5 +82,7 @@ printf 'x\ny\n' >two.list
 refused 1 "bad.model: line 8: two: no number" \
     "$BIN/reseat" import-model bad.model --format liblinear --features two.list -o x.rsm
 refused 2 "--format: word: libsvm, liblinear, pmml, json, c or features needed" "$BIN/reseat" export m.rsm --format word
+refused 2 "--name: 3x: no C identifier" "$BIN/reseat" export m.rsm --format c --name 3x
+refused 1 "absent.rsm: No such file" "$BIN/reseat" export absent.rsm --format c
 [ ! -e x.rsm ] || die "a refused model was written"
 echo "risks agree in liblinear, C and back"
