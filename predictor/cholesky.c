@@ -4,13 +4,8 @@
 
 #include <math.h>
 
-/* As in rbf_kernel.c: the same C for several vector units, the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&               \
-    !defined(__SANITIZE_THREAD__)
-#define EACH_UNIT __attribute__((target_clones("avx2", "default")))
-#else
-#define EACH_UNIT
-#endif
+#include "predictor/each_unit.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 #define LANES 4
@@ -70,7 +65,7 @@ INLINE bool close_row(double *a, size_t n, size_t i, size_t j)
     return true;
 }
 
-EACH_UNIT bool rs_cholesky_factor(double *a, size_t n)
+RS_EACH_UNIT bool rs_cholesky_factor(double *a, size_t n)
 {
     size_t i = 0;
     for (; i + ROWS <= n; i += ROWS) {
@@ -90,7 +85,7 @@ EACH_UNIT bool rs_cholesky_factor(double *a, size_t n)
     return true;
 }
 
-EACH_UNIT void rs_cholesky_solve(const double *factor, double *x, size_t n)
+RS_EACH_UNIT void rs_cholesky_solve(const double *factor, double *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (x[i] - dot(factor + i * n, x, i)) / factor[i * n + i];

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "predictor/cholesky.h"
+#include "predictor/each_unit.h"
 
 #define SWEEPS_MAX 2000
 #define SWEEPS_A_TURN 10       /* between tries to end with a factor */
@@ -117,7 +118,7 @@ static double slope_of(const struct rs_fit *f, const double *w, const double *st
 }
 
 /* One sweep of coordinate descent on g.v + v.H.v / 2 + sum l1 |w + v|; product = H v. Returns the largest drop. */
-static double sweep(const struct rs_fit *f, const double *h, double *v)
+RS_EACH_UNIT static double sweep(const struct rs_fit *f, const double *h, double *v)
 {
     size_t n = f->p.d + 1;
     const double *w = f->ws->at.w, *g = f->ws->at.g;

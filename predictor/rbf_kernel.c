@@ -4,14 +4,7 @@
 
 #include <math.h>
 
-/* The same C for several vector units, chosen when the program starts. Without contraction and reassociation all of
- * them give the same bits. Sanitizers start too late for the choosing. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&               \
-    !defined(__SANITIZE_THREAD__)
-#define EACH_UNIT __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define EACH_UNIT
-#endif
+#include "predictor/each_unit.h"
 
 enum rs_status rbf_tiles_new(size_t n, size_t d, struct rbf_tiles *out, struct rs_error *err)
 {
@@ -38,7 +31,7 @@ void rbf_tiles_clear(struct rbf_tiles *t)
     *t = (struct rbf_tiles){ 0 };
 }
 
-EACH_UNIT void rbf_distances(const struct rbf_tiles *t, const float *restrict x, float *restrict out)
+RS_EACH_UNIT void rbf_distances(const struct rbf_tiles *t, const float *restrict x, float *restrict out)
 {
     const float *tile = t->x;
     for (size_t i = 0; i < t->n_tiles; i++, tile += t->d * RBF_LANES) {
@@ -52,7 +45,7 @@ EACH_UNIT void rbf_distances(const struct rbf_tiles *t, const float *restrict x,
     }
 }
 
-EACH_UNIT void rbf_products(const struct rbf_tiles *t, const float *restrict x, double *restrict out)
+RS_EACH_UNIT void rbf_products(const struct rbf_tiles *t, const float *restrict x, double *restrict out)
 {
     const float *tile = t->x;
     for (size_t i = 0; i < t->n_tiles; i++, tile += t->d * RBF_LANES) {
@@ -85,13 +78,13 @@ static inline float exp_below(float x)
     return p * scale.value;
 }
 
-EACH_UNIT void rbf_exp(const float *restrict distance, size_t n, float gamma, float *restrict out)
+RS_EACH_UNIT void rbf_exp(const float *restrict distance, size_t n, float gamma, float *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = exp_below(-gamma * distance[i]);
 }
 
-EACH_UNIT double rbf_dot(const double *restrict coef, const float *restrict k, size_t n)
+RS_EACH_UNIT double rbf_dot(const double *restrict coef, const float *restrict k, size_t n)
 {
     double lane[RBF_LANES] = { 0 }, sum = 0;
     for (size_t i = 0; i < n; i += RBF_LANES)
