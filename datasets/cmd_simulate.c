@@ -50,6 +50,8 @@ static void describe(const struct rs_simulate_options *opt, char *out, size_t si
     if (opt->scenario == RS_SIM_POOLING)
         n += snprintf(out + n, size - (size_t)n, " --model-sd %.9g --firmware-sd %.9g --slope-sd %.9g", opt->model_sd,
                       opt->firmware_sd, opt->slope_sd);
+    if (opt->scenario == RS_SIM_POOLING && opt->group_seed)
+        n += snprintf(out + n, size - (size_t)n, " --group-seed %llu", (unsigned long long)opt->group_seed);
     const struct {
         const char *name;
         double value;
@@ -111,6 +113,8 @@ int rs_cmd_simulate(int argc, char **argv, const struct rs_verb *self)
         { "firmware-sd", 0, RS_OPT_DOUBLE, &opt.firmware_sd, "X",
           "The same between firmwares of a model (default 0.4)." },
         { "slope-sd", 0, RS_OPT_DOUBLE, &opt.slope_sd, "X", "The same of slopes, at either level (default 0.2)." },
+        { "group-seed", 0, RS_OPT_U64, &opt.group_seed, "S",
+          "Seed of models and firmwares, scenario pooling: other hosts of the same ones (default: as --seed)." },
         { "rows", 0, RS_OPT_U64, &opt.n_rows, "N", "Rows of scenario bench (default 1000000)." },
         { "json", 0, RS_OPT_FLAG, &is_json, NULL, "Print the counts as JSON." },
         { "quiet", 'q', RS_OPT_FLAG, &opt.is_quiet, NULL, "No progress." },

@@ -31,6 +31,7 @@ struct rs_simulate_options {
     double batch_effect, firmware_effect, pair_effect, share;
     double model_sd, firmware_sd, slope_sd; /* pooling: of log rates and slopes around those of the parent */
     uint64_t n_hosts, n_days, seed;
+    uint64_t group_seed; /* pooling: seed of models and firmwares; 0: seed */
     int64_t start_s;
     int64_t interval_s;  /* between samples */
     double failure_rate; /* failures a host and year, its components' included */

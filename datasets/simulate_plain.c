@@ -107,12 +107,13 @@ static void next_cohort(struct plain *p, uint64_t index)
 {
     struct group all = { .log_rate = 0 };
     struct rs_random r;
+    uint64_t seed = p->opt->group_seed ? p->opt->group_seed : p->opt->seed;
     memcpy(all.slope, mean_slopes, sizeof all.slope);
     if (p->n_cohorts % FIRMWARES_PER_MODEL == 0) {
-        rs_random_stream(&r, p->opt->seed, "pooling model", p->n_cohorts / FIRMWARES_PER_MODEL);
+        rs_random_stream(&r, seed, "pooling model", p->n_cohorts / FIRMWARES_PER_MODEL);
         draw_group(&r, &all, p->opt->model_sd, p->opt->slope_sd, &p->model);
     }
-    rs_random_stream(&r, p->opt->seed, "pooling firmware", p->n_cohorts);
+    rs_random_stream(&r, seed, "pooling firmware", p->n_cohorts);
     draw_group(&r, &p->model, p->opt->firmware_sd, p->opt->slope_sd, &p->cohort);
     double size = COHORT_MIN * pow(COHORT_MAX / COHORT_MIN, rs_random_uniform(&r));
     p->cohort_end = index + (uint64_t)size;
