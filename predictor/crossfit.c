@@ -12,7 +12,7 @@
 #define REPLICATES 200
 
 static const double bias_strengths[] = { 100, 30, 10, 3, 1 };
-static const double weight_strengths[] = { 1000, 300, 100, 30 };
+static const double weight_strengths[] = { 1000, 300, 100, 30, 10, 3 };
 
 #define BIAS_BESIDE_WEIGHTS 10.0
 
@@ -137,7 +137,8 @@ static enum rs_status do_strength(struct run *r, size_t k, double slope, struct 
                                  .rows = r->rows.train,
                                  .n = r->rows.n_train,
                                  .cohorts = r->opt->cohorts,
-                                 .n_cohorts = r->opt->n_cohorts };
+                                 .n_cohorts = r->opt->n_cohorts,
+                                 .steps = r->sets->program->steps };
     rs_auto_deltas deltas = { 0 };
     const struct rs_pool_strength *strength = &r->out->of[k].strength;
     bool has_deltas = !isinf(strength->bias) && slope > 0;

@@ -91,7 +91,10 @@ struct fit {
     const struct rs_pool_strength *s;
     struct members members;
     double *z; /* by row of x: log odds so far */
-    double *penalty;
+    /* Columns that a cohort may weigh otherwise than its parent, and they alone, by row of x. */
+    size_t *columns, n_columns;
+    float *x;
+    double *penalty, *w;
     rs_solver *solver;
 };
 
@@ -99,8 +102,41 @@ static void fit_clear(struct fit *f)
 {
     members_clear(&f->members);
     free(f->z);
+    free(f->columns);
+    free(f->x);
     free(f->penalty);
+    free(f->w);
     rs_solver_free(f->solver);
+}
+
+/* What says of what group an entity is tells nothing inside of the group, or not enough. */
+static bool is_of_groups(enum rs_step_op op)
+{
+    return op == RS_STEP_ONEHOT || op == RS_STEP_COHORT;
+}
+
+static enum rs_status pick_columns(struct fit *f, size_t n_x, struct rs_error *err)
+{
+    const struct rs_pool_problem *p = f->p;
+    f->columns = rs_alloc(p->d, sizeof *f->columns);
+    f->penalty = rs_alloc(p->d, sizeof *f->penalty);
+    f->w = rs_alloc(p->d + 1, sizeof *f->w);
+    if (!f->columns || !f->penalty || !f->w)
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu features", p->d);
+    for (size_t j = 0; j < p->d; j++)
+        if (!p->steps || !is_of_groups(p->steps[j].op))
+            f->columns[f->n_columns++] = j;
+    if (f->n_columns == 0)
+        return RS_OK; /* biases alone */
+    for (size_t k = 0; k < f->n_columns; k++)
+        f->penalty[k] = f->s->weight / f->s->bias;
+    size_t cells;
+    if (!rs_mul_size(n_x, f->n_columns, &cells) || !(f->x = rs_alloc(cells, sizeof *f->x)))
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", p->n);
+    for (size_t i = 0; i < n_x; i++)
+        for (size_t k = 0; k < f->n_columns; k++)
+            f->x[i * f->n_columns + k] = p->x[i * p->stride + f->columns[k]];
+    return rs_solver_new(f->members.n_max, f->n_columns, &f->solver, err);
 }
 
 static enum rs_status fit_init(struct fit *f, struct rs_error *err)
@@ -111,26 +147,23 @@ static enum rs_status fit_init(struct fit *f, struct rs_error *err)
     if (st < 0)
         return st;
     f->z = rs_alloc(n_x, sizeof *f->z);
-    f->penalty = rs_alloc(p->d, sizeof *f->penalty);
-    if (!f->z || !f->penalty)
+    if (!f->z)
         return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", p->n);
     for (size_t i = 0; i < n_x; i++)
         f->z[i] = p->z[i];
-    for (size_t j = 0; j < p->d; j++)
-        f->penalty[j] = f->s->weight / f->s->bias;
-    return isinf(f->s->weight) ? RS_OK : rs_solver_new(f->members.n_max, p->d, &f->solver, err);
+    return isinf(f->s->weight) ? RS_OK : pick_columns(f, n_x, err);
 }
 
-/* math.md P1: 1/2 kappa_b b^2 + 1/2 kappa_w |v|^2 + sum c_i loss, divided by kappa_b */
-static enum rs_status fit_weights(struct fit *f, const uint32_t *rows, size_t n, double *w, struct rs_error *err)
+/* f->w := the minimum of math.md P1: 1/2 kappa_b b^2 + 1/2 kappa_w |v|^2 + sum c_i loss, divided by kappa_b */
+static enum rs_status fit_weights(struct fit *f, const uint32_t *rows, size_t n, struct rs_error *err)
 {
     const struct rs_pool_problem *p = f->p;
-    struct rs_problem problem = { .x = p->x,
-                                  .stride = p->stride,
+    struct rs_problem problem = { .x = f->x,
+                                  .stride = f->n_columns,
                                   .y = p->y,
                                   .rows = rows,
                                   .n = n,
-                                  .d = p->d,
+                                  .d = f->n_columns,
                                   .row_weight = p->row_weight,
                                   .offset = f->z,
                                   .penalty = f->penalty,
@@ -143,7 +176,23 @@ static enum rs_status fit_weights(struct fit *f, const uint32_t *rows, size_t n,
                                   .max_iter = WEIGHT_MAX_ITER,
                                   .comm = p->comm };
     struct rs_fit_report report;
-    return rs_solver_fit(f->solver, &problem, &opt, w, &report, err);
+    memset(f->w, 0, (f->n_columns + 1) * sizeof *f->w);
+    return rs_solver_fit(f->solver, &problem, &opt, f->w, &report, err);
+}
+
+/* Bias and weights of one cohort from f->w, and what they add to its rows. */
+static enum rs_status put_weights(struct fit *f, const uint32_t *rows, size_t n, struct rs_cohort_delta *out,
+                                  struct rs_error *err)
+{
+    out->weight = rs_alloc(f->p->d, sizeof *out->weight);
+    if (!out->weight)
+        return rs_error_set(err, RS_ENOMEM, "%zu features", f->p->d);
+    out->bias = f->w[f->n_columns];
+    for (size_t k = 0; k < f->n_columns; k++)
+        out->weight[f->columns[k]] = f->w[k];
+    for (size_t i = 0; i < n; i++)
+        f->z[rows[i]] += rs_linear_z(f->w, f->x + rows[i] * f->n_columns, f->n_columns);
+    return RS_OK;
 }
 
 static enum rs_status do_cohort(struct fit *f, uint32_t c, struct rs_deltas *out, struct rs_error *err)
@@ -158,20 +207,17 @@ static enum rs_status do_cohort(struct fit *f, uint32_t c, struct rs_deltas *out
     struct rs_cohort_delta *delta = &out->of[out->n];
     *delta = (struct rs_cohort_delta){ .cohort = c };
     if (f->solver && counts[1] >= RS_POOL_FAILING_MIN && counts[0] > counts[1]) {
-        rs_autofree double *w = rs_alloc(p->d + 1, sizeof *w);
-        if (!w)
-            return rs_error_set(err, RS_ENOMEM, "%zu features", p->d);
-        st = fit_weights(f, rows, n, w, err);
-        delta->bias = w[p->d];
-        delta->weight = st == RS_OK ? rs_take(w) : NULL;
+        st = fit_weights(f, rows, n, err);
+        if (st == RS_OK)
+            st = put_weights(f, rows, n, delta, err);
     } else {
         st = fit_bias(p, rows, n, f->z, f->s->bias, &delta->bias, err);
+        for (size_t i = 0; st == RS_OK && i < n; i++)
+            f->z[rows[i]] += delta->bias;
     }
     if (st < 0)
         return st;
     out->index[c] = out->n++;
-    for (size_t i = 0; i < n; i++)
-        f->z[rows[i]] += delta->weight ? rs_linear_z(delta->weight, p->x + rows[i] * p->stride, p->d) : delta->bias;
     return RS_OK;
 }
 

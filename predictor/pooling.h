@@ -29,7 +29,8 @@ struct rs_pool_problem {
     size_t n;
     const struct rs_cohort *cohorts;
     uint32_t n_cohorts;
-    bool is_final; /* fitted as exactly as can be; else as exactly as a comparison needs */
+    const struct rs_step *steps; /* d: what the columns are; NULL: signals all */
+    bool is_final;               /* fitted as exactly as can be; else as exactly as a comparison needs */
     rs_comm *comm;
 };
 

@@ -195,6 +195,24 @@ static void test_weights(void **unused)
     world_clear(&w);
 }
 
+/* A column that tells the group gets no weight of a cohort's own: what is left is the biases alone. */
+static void test_groups_have_no_weights(void **unused)
+{
+    (void)unused;
+    struct world w;
+    make(&w, 42);
+    rs_auto_deltas with = { 0 }, alone = { 0 };
+    struct rs_pool_problem p = problem_of(&w);
+    const struct rs_step one_hot = { .op = RS_STEP_ONEHOT };
+    assert_int_equal(rs_pool_fit(&p, &(struct rs_pool_strength){ 1.6, INFINITY }, &alone, NULL), RS_OK);
+    p.steps = &one_hot;
+    assert_int_equal(rs_pool_fit(&p, &(struct rs_pool_strength){ 1.6, 10 }, &with, NULL), RS_OK);
+    assert_int_equal(with.n, alone.n);
+    for (uint32_t i = 0; i < with.n; i++)
+        assert_true(with.of[i].weight == NULL && with.of[i].bias == alone.of[i].bias);
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_closed_form),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_groups_have_no_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

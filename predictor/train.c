@@ -217,6 +217,7 @@ static enum rs_status pool_all(const struct rs_train_options *opt, const struct 
                                        .n = m->n,
                                        .cohorts = p->cohorts,
                                        .n_cohorts = p->n_cohorts,
+                                       .steps = p->steps,
                                        .is_final = true,
                                        .comm = opt->comm };
     return rs_pool_fit(&problem, strength, out, err);
