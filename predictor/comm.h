@@ -25,6 +25,12 @@ unsigned rs_comm_rank(const rs_comm *c);       /* 0 of NULL */
 unsigned rs_comm_size(const rs_comm *c);       /* 1 of NULL */
 unsigned rs_comm_neighbours(const rs_comm *c); /* processes on this machine, this one included; 1 of NULL */
 
+/* Whether the k-th of some tasks that the processes share out is this one's. */
+static inline bool rs_comm_is_turn(const rs_comm *c, size_t k)
+{
+    return k % rs_comm_size(c) == rs_comm_rank(c);
+}
+
 /* st and err are what this process has come to. Returns RS_OK where all have come to RS_OK; else the error of one that
  * has not, the same in each process. */
 enum rs_status rs_comm_join(rs_comm *c, enum rs_status st, struct rs_error *err);

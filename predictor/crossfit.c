@@ -154,8 +154,8 @@ static enum rs_status do_strength(struct run *r, size_t k, double slope, struct 
 /* Processes take turns at the folds; at those that do not go round, at their strengths. */
 static bool is_mine(const struct run *r, unsigned fold, size_t strength)
 {
-    unsigned size = rs_comm_size(r->opt->comm), turn = fold < r->f->n / size * size ? fold : (unsigned)strength;
-    return turn % size == rs_comm_rank(r->opt->comm);
+    unsigned size = rs_comm_size(r->opt->comm);
+    return rs_comm_is_turn(r->opt->comm, fold < r->f->n / size * size ? fold : strength);
 }
 
 static bool is_any_mine(const struct run *r, unsigned fold)
@@ -252,6 +252,7 @@ struct calibrate_job {
     const double *const *z;
     const enum rs_calibration *kinds;
     double *figures; /* of each contender n risks, n losses */
+    rs_comm *comm;
     enum rs_status status[RS_STRENGTHS_MAX];
 };
 
@@ -260,20 +261,22 @@ static void calibrate_task(void *arg, size_t k, unsigned worker)
     (void)worker;
     struct calibrate_job *job = arg;
     double *risk = job->figures + 2 * k * job->s->n, *loss = risk + job->s->n;
+    if (!rs_comm_is_turn(job->comm, k))
+        return;
     job->status[k] =
         cross_calibrate(job->kinds ? job->kinds[k] : RS_PLATT, job->z[k], job->s, job->f, risk, loss, NULL);
 }
 
 /* Contenders of which the rows' losses are compared; kinds NULL: Platt for each. */
 static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *f, const double *const *z,
-                              const enum rs_calibration *kinds, size_t n_of, uint64_t seed, struct rs_contest *c,
-                              struct rs_contender *of, double **out_figures, struct rs_error *err)
+                              const enum rs_calibration *kinds, size_t n_of, uint64_t seed, rs_comm *comm,
+                              struct rs_contest *c, struct rs_contender *of, double **out_figures, struct rs_error *err)
 {
     double *figures = rs_alloc(2 * n_of * s->n, sizeof *figures);
     *out_figures = figures;
     if (!figures)
         return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
-    struct calibrate_job job = { .s = s, .f = f, .z = z, .kinds = kinds, .figures = figures };
+    struct calibrate_job job = { .s = s, .f = f, .z = z, .kinds = kinds, .figures = figures, .comm = comm };
     for (size_t k = 0; k < n_of; k++)
         of[k] = (struct rs_contender){ .risk = figures + 2 * k * s->n, .loss = figures + (2 * k + 1) * s->n };
     rs_parallel(0, n_of, calibrate_task, &job);
@@ -289,7 +292,8 @@ static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *
                               .n_units = s->n_units,
                               .seed = seed,
                               .of = of,
-                              .n_of = n_of };
+                              .n_of = n_of,
+                              .comm = comm };
     return rs_contest_measure(c, REPLICATES, err);
 }
 
@@ -333,7 +337,7 @@ static enum rs_status judge(struct run *r, struct rs_error *err)
     for (size_t k = 0; k < r->out->n_strengths; k++)
         z[k] = r->z + k * r->s->n;
     if (r->out->n_strengths > 1) {
-        st = compete(r->s, r->f, z, NULL, r->out->n_strengths, r->opt->seed, &contest, of, &figures, err);
+        st = compete(r->s, r->f, z, NULL, r->out->n_strengths, r->opt->seed, r->opt->comm, &contest, of, &figures, err);
         if (st == RS_OK)
             choose(r->out, &contest);
         rs_contest_clear(&contest);
@@ -370,14 +374,14 @@ enum rs_status rs_crossfit(struct rs_sample *s, const struct rs_folds *f, struct
 
 /* math.md C11 */
 static enum rs_status choose_kind(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
-                                  uint64_t seed, enum rs_calibration *out, struct rs_error *err)
+                                  uint64_t seed, rs_comm *comm, enum rs_calibration *out, struct rs_error *err)
 {
     static const enum rs_calibration kinds[] = { RS_PLATT, RS_BETA, RS_ISOTONIC };
     const double *z[RS_LEN(kinds)] = { x->z, x->z, x->z };
     struct rs_contest contest = { 0 };
     struct rs_contender of[RS_LEN(kinds)];
     rs_autofree double *figures = NULL;
-    enum rs_status st = compete(s, f, z, kinds, RS_LEN(kinds), seed, &contest, of, &figures, err);
+    enum rs_status st = compete(s, f, z, kinds, RS_LEN(kinds), seed, comm, &contest, of, &figures, err);
     size_t best = 0;
     for (size_t k = 1; st == RS_OK && k < RS_LEN(kinds); k++)
         if (of[best].log_loss - of[k].log_loss > rs_contest_loss_se(&contest, k, best))
@@ -388,10 +392,11 @@ static enum rs_status choose_kind(const struct rs_crossfit *x, const struct rs_s
 }
 
 enum rs_status rs_crossfit_calibrate(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
-                                     int kind, uint64_t seed, struct rs_calibrator *out, struct rs_error *err)
+                                     int kind, uint64_t seed, rs_comm *comm, struct rs_calibrator *out,
+                                     struct rs_error *err)
 {
     enum rs_calibration which = (enum rs_calibration)RS_MAX(kind, 0);
-    enum rs_status st = kind < 0 ? choose_kind(x, s, f, seed, &which, err) : RS_OK;
+    enum rs_status st = kind < 0 ? choose_kind(x, s, f, seed, comm, &which, err) : RS_OK;
     return st < 0 ? st : rs_calibrator_fit(which, x->z, s->y, x->weight, x->n, out, err);
 }
 

@@ -130,8 +130,7 @@ static enum rs_status fit_one(struct cv *v, size_t c, struct rs_error *err)
 /* Processes take turns at the sets of the folds, the larger sets first. */
 static bool is_mine(const struct cv *v, unsigned k, unsigned set)
 {
-    unsigned turn = (v->sets->n - 1 - set) * v->f->n + k;
-    return turn % rs_comm_size(v->opt->comm) == rs_comm_rank(v->opt->comm);
+    return rs_comm_is_turn(v->opt->comm, (v->sets->n - 1 - set) * v->f->n + k);
 }
 
 static enum rs_status do_set(struct cv *v, unsigned k, unsigned set, struct rs_error *err)
@@ -257,7 +256,7 @@ static void judge_candidate(void *arg, size_t c, unsigned worker)
 {
     (void)worker;
     struct judging *g = arg;
-    g->status[c] = calibrate_candidate(g, c, NULL);
+    g->status[c] = rs_comm_is_turn(g->v->opt->comm, c) ? calibrate_candidate(g, c, NULL) : RS_OK;
 }
 
 static enum rs_status calibrate_all(const struct cv *v, struct held_out *h, struct rs_error *err)
@@ -337,7 +336,8 @@ static enum rs_status judge(const struct cv *v, struct held_out *h, struct rs_er
                                   .n_units = v->s->n_units,
                                   .seed = v->opt->seed,
                                   .of = of,
-                                  .n_of = v->out->n };
+                                  .n_of = v->out->n,
+                                  .comm = v->opt->comm };
     st = rs_contest_measure(&contest, REPLICATES, err);
     if (st == RS_OK)
         choose(v->out, &contest);

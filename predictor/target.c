@@ -121,6 +121,8 @@ static void do_contender(void *arg, size_t k, unsigned worker)
     const struct job *job = arg;
     struct rs_contest *c = job->c;
     struct rs_contender *of = &c->of[k];
+    if (!rs_comm_is_turn(c->comm, k))
+        return;
     struct keyed *order = job->order + worker * c->n;
     double *weight = job->weight + worker * c->n;
     for (size_t i = 0; i < c->n; i++)
@@ -138,6 +140,22 @@ static void do_contender(void *arg, size_t k, unsigned worker)
     }
 }
 
+/* What each process has measured, to all: what it has not is 0, so that the sums are exact. */
+static enum rs_status share(struct rs_contest *c, struct rs_error *err)
+{
+    enum rs_status st = rs_comm_sum(c->comm, c->replicates, c->n_replicates * c->n_of * 2, err);
+    for (size_t k = 0; st == RS_OK && k < c->n_of; k++) {
+        struct rs_contender *of = &c->of[k];
+        double figures[] = { of->value, of->log_loss, of->roc_auc, of->average_precision };
+        st = rs_comm_sum(c->comm, figures, RS_LEN(figures), err);
+        of->value = figures[0];
+        of->log_loss = figures[1];
+        of->roc_auc = figures[2];
+        of->average_precision = figures[3];
+    }
+    return st;
+}
+
 enum rs_status rs_contest_measure(struct rs_contest *c, size_t n_replicates, struct rs_error *err)
 {
     free(c->replicates);
@@ -152,7 +170,7 @@ enum rs_status rs_contest_measure(struct rs_contest *c, size_t n_replicates, str
         rs_bootstrap_draw(c->seed, r, c->n_units, times + r * c->n_units);
     struct job job = { c, times, order, weight };
     rs_parallel(rs_threads(), c->n_of, do_contender, &job);
-    return rs_cli_interrupted() ? rs_error_set(err, RS_ECANCELLED, "interrupted") : RS_OK;
+    return rs_cli_interrupted() ? rs_error_set(err, RS_ECANCELLED, "interrupted") : share(c, err);
 }
 
 static int compare_doubles(const void *a, const void *b)

@@ -6,6 +6,7 @@
 
 #include "common/base.h"
 #include "common/error.h"
+#include "predictor/comm.h"
 
 enum rs_target_kind { RS_TARGET_PRECISION, RS_TARGET_LOG_LOSS, RS_TARGET_AUC, RS_TARGET_AP };
 
@@ -41,6 +42,7 @@ struct rs_contest {
     uint64_t seed;
     struct rs_contender *of;
     size_t n_of;
+    rs_comm *comm; /* processes that hold the same rows; each needs risk and loss of those that are its turn alone */
     double *replicates; /* rs_contest_measure()'s; n_replicates x n_of x 2: value and log loss */
     size_t n_replicates;
 };

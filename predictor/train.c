@@ -138,8 +138,8 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
     st = rs_crossfit(&sample, &folds, sets, &t->selection.of[t->selection.chosen].candidate, &cross_opt, &t->crossfit,
                      err);
     if (st == RS_OK)
-        st = rs_crossfit_calibrate(&t->crossfit, &sample, &folds, opt->calibration, opt->seed, &t->model->calibrator,
-                                   err);
+        st = rs_crossfit_calibrate(&t->crossfit, &sample, &folds, opt->calibration, opt->seed, opt->comm,
+                                   &t->model->calibrator, err);
     if (st == RS_OK)
         st = rs_crossfit_threshold(&t->crossfit, &t->model->calibrator, ALERT_BUDGET, &t->model->meta.threshold, err);
     t->n_folds = folds.n;
