@@ -21,9 +21,9 @@ enum rs_status rs_references_new(size_t n_signals, rs_references **out, struct r
 void rs_references_free(rs_references *b);
 RS_DEFINE_AUTO(rs_references, rs_references_free)
 
-/* Adds a row: cheap, since nearly all of many rows are passed over by one hash. One thread at a time.
- * key       distinct for each row and the same in every run, such as the entity's hash mixed with the row's number in
- * it weight    > 0, finite; the row's chance is in proportion readings  n_signals, NaN where missing */
+/* Adds a row: cheap, since nearly all of many rows are passed over by one hash. One thread at a time. key: distinct for
+ * each row and the same in every run, such as the entity's hash mixed with the row's number in it. weight: above 0,
+ * finite; the row's chance is in proportion. readings: n_signals, NaN where missing. */
 void rs_references_add(rs_references *b, uint64_t key, double weight, const float *readings);
 
 /* Adds all rows of another builder of as many signals, which stays as it is. */
