@@ -231,7 +231,8 @@ static bool is_named_failure(const char *name)
     return strncmp(name, "failure/", strlen("failure/")) == 0;
 }
 
-/* A named failure is "failure" too, and many events are "any"; the daemon makes all of one row. */
+/* A named failure is "failure" too, and many events are "any"; the daemon makes all of one row. Of the failures of one
+ * time as many are left out as have names. */
 static bool is_told_by_name(const struct exporter *x, const struct rs_fleet_block *b, size_t event)
 {
     const struct rs_fleet_event *e = &b->events[event];
@@ -239,13 +240,14 @@ static bool is_told_by_name(const struct exporter *x, const struct rs_fleet_bloc
         return true;
     if (!rs_streq(x->info->events[e->kind], "failure"))
         return false;
-    for (size_t i = event; i-- > 0 && b->events[i].time == e->time;)
-        if (is_named_failure(x->info->events[b->events[i].kind]))
-            return true;
-    for (size_t i = event + 1; i < b->n_events && b->events[i].time == e->time; i++)
-        if (is_named_failure(x->info->events[b->events[i].kind]))
-            return true;
-    return false;
+    size_t first = event, n_named = 0, n_before = 0;
+    while (first > 0 && b->events[first - 1].time == e->time)
+        first--;
+    for (size_t i = first; i < b->n_events && b->events[i].time == e->time; i++) {
+        n_named += is_named_failure(x->info->events[b->events[i].kind]);
+        n_before += i < event && b->events[i].kind == e->kind;
+    }
+    return n_before < n_named;
 }
 
 /* Events up to a sample go before it, as predictor/scan.c takes them. */

@@ -101,6 +101,32 @@ static enum rs_status model(struct call *c, json_t **out, struct rs_error *err)
     return RS_OK;
 }
 
+static json_t *drift_json(const struct rs_drift_item *item)
+{
+    const struct rs_drift *r = &item->result;
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", item->name, "entities",
+                     rs_json_number(r->n), "psi", rs_json_number(r->psi), "expected", rs_json_number(r->expected),
+                     "bound", rs_json_number(r->bound), "p", rs_json_number(r->p), "missing_then",
+                     rs_json_number(r->missing_then), "missing_now", rs_json_number(r->missing_now), "missing_p",
+                     rs_json_number(r->missing_p), "moved", r->has_moved, "missing_changed", r->has_gone);
+}
+
+static enum rs_status drift(struct call *c, json_t **out, struct rs_error *err)
+{
+    rs_auto_drift_view v = { 0 };
+    enum rs_status st = rs_telemetry_drift(rs_engine_telemetry(c->e), &v, err);
+    if (st < 0)
+        return st;
+    json_t *signals = json_array();
+    for (size_t i = 0; i < v.n_signals; i++)
+        json_array_append_new(signals, drift_json(&v.signals[i]));
+    *out = json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "model_digest", digest_json(v.digest), "entities",
+                     rs_json_number(v.n_entities), "reference_entities", rs_json_number(v.n_reference), "oldest_sample",
+                     rs_json_time(v.oldest), "moved", (json_int_t)v.n_found, "risk", drift_json(&v.risk), "signals",
+                     signals);
+    return RS_OK;
+}
+
 static json_t *support_json(const struct rs_cohort_support *s)
 {
     return json_pack("{s:I, s:I, s:I, s:I}", "entities", (json_int_t)s->n_entities, "failing", (json_int_t)s->n_failing,
@@ -112,9 +138,10 @@ static json_t *entity_json(const struct rs_entity_view *v, int64_t now)
 {
     json_t *age = v->newest == RS_TIME_NONE ? json_null() : json_integer(now - v->newest);
     json_t *cohort = *v->cohort ? json_string(v->cohort) : json_null();
-    return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "id", v->id, "own_risk", rs_json_number(v->own_risk),
+    json_t *fallback = *v->fallback ? json_string(v->fallback) : json_null();
+    return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "id", v->id, "own_risk", rs_json_number(v->own_risk),
                      "newest_sample", rs_json_time(v->newest), "telemetry_age_s", age, "stale", v->is_stale, "cohort",
-                     cohort, "support", *v->cohort ? support_json(&v->support) : json_null());
+                     cohort, "fallback", fallback, "support", *v->cohort ? support_json(&v->support) : json_null());
 }
 
 static json_t *config_reasons_json(const struct rs_config_host *h)

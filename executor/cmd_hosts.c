@@ -25,12 +25,19 @@ static void add_host(struct rs_table *t, const json_t *h, double threshold)
     json_int_t n = json_integer_value(json_object_get(h, "components"));
     json_int_t unknown = json_integer_value(json_object_get(h, "components_unknown"));
     snprintf(parts, sizeof parts, unknown ? "%lld (%lld unknown)" : "%lld", (long long)n, (long long)unknown);
+    rs_autofree char *fallen = NULL;
+    const char *cohort = rs_show_text(h, "cohort");
+    if (json_is_string(json_object_get(h, "fallback"))) {
+        if (asprintf(&fallen, "%s (unseen %s)", cohort, rs_show_text(h, "fallback")) < 0)
+            fallen = NULL;
+        cohort = fallen ? fallen : cohort;
+    }
     const json_t *p = json_object_get(h, "risk");
     bool is_at_risk = json_is_number(p) && json_number_value(p) >= threshold;
     const char *const cells[] = { rs_show_text(h, "id"),
                                   rs_show_risk(p, risk),
                                   rs_show_age(json_object_get(h, "telemetry_age_s"), age),
-                                  rs_show_text(h, "cohort"),
+                                  cohort,
                                   parts,
                                   rs_show_text(h, "rack"),
                                   flags(h, marks) };
@@ -78,6 +85,8 @@ static void print_entity(const json_t *e)
         printf("  cohort %s: %lld entities in training, %lld failed\n", rs_show_text(e, "cohort"),
                (long long)json_integer_value(json_object_get(s, "entities")),
                (long long)json_integer_value(json_object_get(s, "failing")));
+    if (json_is_string(json_object_get(e, "fallback")))
+        printf("  no training saw its %s: the cohort above speaks for it\n", rs_show_text(e, "fallback"));
     const json_t *x = json_object_get(e, "explanation");
     if (!json_is_object(x))
         return;

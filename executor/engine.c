@@ -348,6 +348,27 @@ json_t *rs_engine_ready(rs_engine *e, bool *out_is_ready)
                      check_json(model.is_loaded, model.is_loaded ? "" : "no model is loaded"), "hosts", hosts);
 }
 
+static double beyond_chance(const struct rs_drift_item *item)
+{
+    double beyond = item->result.psi - item->result.expected;
+    return beyond < 0 ? 0 : beyond; /* NAN where the index is unknown */
+}
+
+static void set_drift(rs_engine *e)
+{
+    rs_auto_drift_view v = { 0 };
+    double most = NAN;
+    size_t n_found = 0;
+    bool is_known = rs_telemetry_drift(e->telemetry, &v, NULL) == RS_OK;
+    for (size_t i = 0; i < v.n_signals; i++) {
+        most = fmax(most, beyond_chance(&v.signals[i]));
+        n_found += rs_drift_is_found(&v.signals[i].result);
+    }
+    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "risk", is_known ? beyond_chance(&v.risk) : NAN);
+    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "signal", most);
+    rs_metrics_set(e->metrics, RS_METRIC_drifted_signals, NULL, (double)n_found);
+}
+
 void rs_engine_metrics(rs_engine *e, struct rs_buf *out)
 {
     RS_AUTO(rs_config) *c = rs_engine_config(e);
@@ -363,6 +384,7 @@ void rs_engine_metrics(rs_engine *e, struct rs_buf *out)
     rs_metrics_set(e->metrics, RS_METRIC_entities, NULL, (double)census.entities);
     rs_metrics_set(e->metrics, RS_METRIC_moves, NULL, m ? (double)rs_migrator_moves(m, SIZE_MAX) : 0);
     rs_metrics_set(e->metrics, RS_METRIC_model_loaded, NULL, model.is_loaded);
+    set_drift(e);
     rs_metrics_set(e->metrics, RS_METRIC_dry_run, NULL, e->dry_run || c->main.dry_run);
     rs_metrics_print(e->metrics, out);
 }

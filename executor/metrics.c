@@ -3,6 +3,7 @@
 #include "executor/metrics.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdatomic.h>
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
@@ -101,10 +102,13 @@ static void print_histogram(rs_metrics *m, size_t i, struct rs_buf *out)
 
 static void print_value(rs_metrics *m, size_t i, size_t s, struct rs_buf *out)
 {
+    double v = atomic_load_explicit(&m->values[i][s], memory_order_relaxed);
     if (table[i].kind == COUNTER)
         rs_buf_printf(out, " %llu\n", (unsigned long long)atomic_load_explicit(&m->counts[i][s], memory_order_relaxed));
+    else if (isnan(v))
+        rs_buf_printf(out, " NaN\n"); /* printf may put a sign before it */
     else
-        rs_buf_printf(out, " %.15g\n", atomic_load_explicit(&m->values[i][s], memory_order_relaxed));
+        rs_buf_printf(out, " %.15g\n", v);
 }
 
 void rs_metrics_print(rs_metrics *m, struct rs_buf *out)

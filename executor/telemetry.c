@@ -376,12 +376,14 @@ static enum rs_status restore_one(void *arg, const struct rs_journal_state *s)
         return RS_OK;
     }
     size_t size = rs_program_state_size(&t->model->program);
-    void *state = rs_alloc(1, size);
+    size_t whole = rs_entity_state_size(&t->model->program);
+    bool has_size = s->size == whole || s->size == size; /* without bins: of before there were any */
+    void *state = rs_alloc(1, whole);
     if (!state)
         return out_of_memory(r->err);
-    if (s->size == size)
-        memcpy(state, s->state, size); /* aligned memory: SQLite's is not */
-    if (s->size != size || rs_state_check(&t->model->program, state, size, &why) < 0) {
+    if (has_size)
+        memcpy(state, s->state, s->size); /* aligned memory: SQLite's is not */
+    if (!has_size || rs_state_check(&t->model->program, state, size, &why) < 0) {
         rs_log_warn("state_damaged", "entity=\"%s\" why=\"%s\"", s->entity, why.msg);
         free(state);
         r->damaged++;
@@ -427,7 +429,7 @@ static enum rs_status touch(rs_telemetry *t, struct entity *e, bool was_register
         t->cap_touched = cap;
     }
     struct touched old = { .e = e, .was_registered = was_registered };
-    size_t size = rs_program_state_size(&t->model->program);
+    size_t size = rs_entity_state_size(&t->model->program);
     if (e->state && !(old.old_state = rs_alloc(1, size)))
         return out_of_memory(err);
     if (e->state)
@@ -481,25 +483,43 @@ static enum rs_status merge_attrs(const struct entity *e, json_t *given, json_t 
     return RS_OK;
 }
 
+/* Of before the first sample; NULL where memory is short. */
+static void *new_state(const struct rs_program *p)
+{
+    void *state = rs_alloc(1, rs_entity_state_size(p));
+    if (state)
+        rs_state_init(p, state);
+    return state;
+}
+
+static void note_bins(rs_telemetry *t, void *state)
+{
+    const struct rs_program *p = &t->model->program;
+    struct drift_bins *to = rs_entity_bins(p, state);
+    if (!t->model->refs)
+        return;
+    for (uint32_t i = 0; i < p->n_signals; i++)
+        to->bin[i] = rs_drift_bin(&t->model->refs[i], (double)t->values[i]);
+    to->digest = t->digest;
+}
+
 static enum rs_status push_state(rs_telemetry *t, struct entity *e, int64_t time, struct rs_error *err)
 {
     const struct rs_program *p = &t->model->program;
-    void *fresh = NULL;
-    if (!e->state) {
-        if (!(fresh = rs_alloc(1, rs_program_state_size(p))))
-            return out_of_memory(err);
-        rs_state_init(p, fresh);
-    }
+    rs_autofree void *fresh = e->state ? NULL : new_state(p);
+    if (!e->state && !fresh)
+        return out_of_memory(err);
     void *state = e->state ? e->state : fresh;
     enum rs_status st = rs_state_push(p, state, time, t->values);
     if (st < 0) {
         char a[RS_TIME_MAX], b[RS_TIME_MAX];
         rs_error_set(err, st, "entity %s: a sample of %s, and its newest is of %s", e->id, rs_time_format(time, a),
                      rs_time_format(rs_state_time(p, state), b));
-        free(fresh);
         return st;
     }
-    e->state = state;
+    note_bins(t, state);
+    if (fresh)
+        e->state = rs_take(fresh);
     e->is_scored = false;
     return RS_OK;
 }
@@ -535,24 +555,33 @@ static enum rs_status feed_all(const struct rs_program *p, void *state, const ch
     return st;
 }
 
+/* Whether an earlier push brought an event of that kind at that time or later. */
+static bool is_old_event(const rs_telemetry *t, const struct entity *e, const char *name, int64_t time)
+{
+    const struct rs_program *p = &t->model->program;
+    const void *before = t->touched[e->touched - 1].old_state;
+    for (uint32_t i = 0; before && i < p->n_events; i++)
+        if (rs_streq(p->events[i], name) && rs_state_event_time(p, before, i) != RS_TIME_NONE)
+            return time <= rs_state_event_time(p, before, i);
+    return false;
+}
+
 /* One row may be several events; they go into a copy of the state, so that a refusal leaves no half. */
 static enum rs_status push_event(rs_telemetry *t, struct entity *e, const char *name, int64_t time,
                                  struct rs_error *err)
 {
     const struct rs_program *p = &t->model->program;
     bool is_known = false;
-    rs_autofree void *next = rs_alloc(1, rs_program_state_size(p));
+    rs_autofree void *next = new_state(p);
     if (!next)
         return out_of_memory(err);
     if (e->state)
-        memcpy(next, e->state, rs_program_state_size(p));
-    else
-        rs_state_init(p, next);
-    enum rs_status st = feed_all(p, next, name, time, &is_known);
+        memcpy(next, e->state, rs_entity_state_size(p));
+    enum rs_status st = is_old_event(t, e, name, time) ? RS_ESTALE : feed_all(p, next, name, time, &is_known);
     if (st < 0) {
         char at[RS_TIME_MAX];
-        return rs_error_set(err, st, "entity %s: event %s of %s: a later one of its kind is known already", e->id, name,
-                            rs_time_format(time, at));
+        return rs_error_set(err, st, "entity %s: event %s of %s: it, or a later one of its kind, is known already",
+                            e->id, name, rs_time_format(time, at));
     }
     t->ignored_events += !is_known;
     if (!is_known)
@@ -647,7 +676,7 @@ static enum rs_status save_touched(rs_telemetry *t, struct rs_error *err)
                                                  .digest = t->program_digest,
                                                  .time = rs_state_time(p, e->state),
                                                  .state = e->state,
-                                                 .size = rs_program_state_size(p),
+                                                 .size = rs_entity_state_size(p),
                                                  .attrs = texts[i],
                                                  .parent = e->parent ? e->parent->id : NULL };
     }

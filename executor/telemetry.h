@@ -16,6 +16,7 @@
 #include "executor/config.h"
 #include "executor/journal.h"
 #include "executor/samples.h"
+#include "models/drift.h"
 #include "models/model.h"
 
 typedef struct rs_telemetry rs_telemetry;
@@ -41,9 +42,9 @@ struct rs_push_report {
 };
 /* Takes in a body of samples and events (executor/samples.h) and saves what changed in one transaction. Rows are
  * refused with RS_EUNKNOWN_HOST, RS_EFUTURE, RS_ESTALE (a sample not after the newest, an event before the newest of
- * its kind) and the codes of samples.h. "failure/KIND" counts as "failure" too, and
- * each failure and "event/KIND" as "any". RS_ENODATA without a model. Where
- * saving fails nothing of the body is taken. */
+ * its kind, or as old as the newest of its kind of an earlier body: a body that is sent again counts once) and the
+ * codes of samples.h. "failure/KIND" counts as "failure" too, and each failure and "event/KIND" as "any". RS_ENODATA
+ * without a model. Where saving fails nothing of the body is taken. */
 enum rs_status rs_telemetry_push(rs_telemetry *t, const char *body, size_t len, struct rs_push_report *out,
                                  struct rs_error *err);
 
@@ -66,6 +67,7 @@ struct rs_entity_view {
     size_t n_parts, n_unknown_parts; /* components, and those without a fresh risk */
     char cohort[RS_NAME_MAX];        /* "" without a model */
     struct rs_cohort_support support;
+    char fallback[RS_NAME_MAX]; /* attribute whose value no training saw, so that a parent cohort judges; "": none */
 };
 /* Hosts in order of id, those after the id after (NULL: from the first), at most limit. *out is the caller's. */
 enum rs_status rs_telemetry_hosts(rs_telemetry *t, const char *after, size_t limit, struct rs_entity_view **out,
@@ -92,6 +94,28 @@ enum rs_status rs_telemetry_explain(rs_telemetry *t, const char *id, size_t n_to
 
 /* Risk of a host, NAN where unknown or no such host. */
 double rs_telemetry_risk(rs_telemetry *t, const char *host);
+
+/* How the fleet's newest samples compare with the references of the model (models/drift.h, docs/math.md section G). */
+struct rs_drift_item {
+    const char *name; /* a signal, or "risk"; lives in the view */
+    struct rs_drift result;
+};
+struct rs_drift_view {
+    uint64_t digest;                     /* of the model */
+    double n_entities;                   /* counted: those whose newest sample is not stale */
+    double n_reference;                  /* behind the references */
+    int64_t oldest;                      /* of the newest samples counted; RS_TIME_NONE where there are none */
+    size_t n_found;                      /* items that moved or whose readings did, the risk among them */
+    size_t n_signals;                    /* may be 0 */
+    struct rs_drift_item risk, *signals; /* findings first, then by the size of the index */
+    char *names;
+};
+/* RS_ENODATA without a model, and with one that has no references. Each entity counts by its newest sample of the
+ * present model, in O(entities x signals) and without growing memory: a byte a signal and entity is all that is kept.
+ */
+enum rs_status rs_telemetry_drift(rs_telemetry *t, struct rs_drift_view *out, struct rs_error *err);
+void rs_drift_view_clear(struct rs_drift_view *v);
+#define rs_auto_drift_view __attribute__((cleanup(rs_drift_view_clear))) struct rs_drift_view
 
 struct rs_risk_census {
     size_t hosts, known, at_risk; /* at_risk: known and at or above the threshold */

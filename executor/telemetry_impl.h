@@ -7,6 +7,13 @@
 
 #include "executor/telemetry.h"
 
+/* Behind an entity's state, in the same memory, so that they are saved, restored and put back together: in which bin of
+ * the model's references each signal of the newest sample lies. */
+struct drift_bins {
+    uint64_t digest; /* of the model whose references they are of; 0 before a sample */
+    uint8_t bin[];   /* n_signals; RS_DRIFT_NO_BIN where the reading is missing */
+};
+
 struct entity {
     char *id;
     struct entity *parent; /* NULL: a host */
@@ -14,7 +21,7 @@ struct entity {
     size_t n_parts, cap_parts;
     json_t *config_attrs, *pushed_attrs; /* name -> text; pushed ones win */
     struct rs_attr_value *attrs;         /* bound to the program; NULL without a model */
-    void *state;                         /* NULL before the first sample */
+    void *state;                         /* and its bins; NULL before the first sample or event */
     double risk;                         /* own, of the newest sample; valid while is_scored */
     bool is_scored, is_listed, is_registered;
     size_t touched; /* place in rs_telemetry.touched plus 1, during a push that changed it; else 0 */
@@ -56,6 +63,20 @@ struct rs_telemetry {
     uint64_t unknown_signals, ignored_events;
 };
 
+/* Bytes of a state with its bins, which the size of a state alone, a multiple of 8, aligns. */
+static inline size_t rs_entity_state_size(const struct rs_program *p)
+{
+    return rs_program_state_size(p) + sizeof(struct drift_bins) + p->n_signals;
+}
+static inline struct drift_bins *rs_entity_bins(const struct rs_program *p, void *state)
+{
+    return (struct drift_bins *)((char *)state + rs_program_state_size(p));
+}
+
+/* Whether the newest sample is too old to say anything. Under the lock, as those below. */
+bool rs_entity_is_stale(const rs_telemetry *t, const struct entity *e);
+/* The entity's own risk as of its newest sample, however old; NAN before the first. */
+double rs_entity_risk(rs_telemetry *t, struct entity *e);
 /* The entity of that id, known or not; NULL where there is none. Under the lock. */
 struct entity *rs_telemetry_find(rs_telemetry *t, const char *id);
 /* Listed in the configuration or registered: others are not shown. */

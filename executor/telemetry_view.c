@@ -13,14 +13,13 @@ static int64_t newest(const rs_telemetry *t, const struct entity *e)
     return t->model && e->state ? rs_state_time(&t->model->program, e->state) : RS_TIME_NONE;
 }
 
-static bool is_stale(const rs_telemetry *t, const struct entity *e)
+bool rs_entity_is_stale(const rs_telemetry *t, const struct entity *e)
 {
     int64_t time = newest(t, e);
     return time != RS_TIME_NONE && (double)(rs_clock_wall_s(t->clock) - time) > t->stale_after_s;
 }
 
-/* The entity's risk as of its newest sample, however old; NAN before the first. */
-static double scored_risk(rs_telemetry *t, struct entity *e)
+double rs_entity_risk(rs_telemetry *t, struct entity *e)
 {
     if (newest(t, e) == RS_TIME_NONE)
         return NAN;
@@ -35,7 +34,7 @@ static double scored_risk(rs_telemetry *t, struct entity *e)
 
 static double fresh_risk(rs_telemetry *t, struct entity *e)
 {
-    return is_stale(t, e) ? NAN : scored_risk(t, e);
+    return rs_entity_is_stale(t, e) ? NAN : rs_entity_risk(t, e);
 }
 
 /* math.md R1: 1 - prod(1 - p) over what is known; one p alone is itself, to the last bit. */
@@ -66,11 +65,16 @@ static void view_cohort(const rs_telemetry *t, const struct entity *e, struct rs
     uint32_t cohort = rs_program_cohort(&t->model->program, e->attrs);
     snprintf(v->cohort, sizeof v->cohort, "%s", t->model->program.cohorts[cohort].name);
     v->support = t->model->support[cohort];
+    uint32_t attr;
+    if (rs_program_fallback(&t->model->program, e->attrs, &attr))
+        snprintf(v->fallback, sizeof v->fallback, "%s", t->model->program.attrs[attr].name);
 }
 
 static void view(rs_telemetry *t, struct entity *e, struct rs_entity_view *v)
 {
-    *v = (struct rs_entity_view){ .newest = newest(t, e), .is_stale = is_stale(t, e), .own_risk = fresh_risk(t, e) };
+    *v = (struct rs_entity_view){ .newest = newest(t, e),
+                                  .is_stale = rs_entity_is_stale(t, e),
+                                  .own_risk = fresh_risk(t, e) };
     snprintf(v->id, sizeof v->id, "%s", e->id);
     snprintf(v->parent, sizeof v->parent, "%s", e->parent ? e->parent->id : "");
     for (size_t i = 0; i < e->n_parts; i++)

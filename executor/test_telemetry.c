@@ -57,6 +57,7 @@ static struct rs_model *small_model(uint32_t n_windows)
     m->calibrator.a = 1;
     m->calibrator.b = -3;
     m->support = rs_alloc(2, sizeof *m->support);
+    m->support[0].n_entities = 1000;
     m->support[1].n_entities = 40;
     struct rs_error err = RS_ERROR_INIT;
     if (rs_program_finish(p, &err) < 0 || rs_model_prepare(m, &err) < 0)
@@ -221,8 +222,9 @@ static void test_unknown_signals_are_counted(void **state)
     assert_int_equal(r.unknown_signals, 2);
 }
 
-/* The feature is the number of failures in the window of the newest sample and the 3 days before it. */
-static struct rs_model *event_model(void)
+/* The feature is the number of failures in the window of the newest sample and the 3 days before it; the time since the
+ * events of a kind is asked for too, and has no weight. */
+static struct rs_model *event_model(uint32_t since)
 {
     static const char *const events[] = { "failure", "failure/disk", "any" };
     struct rs_model *m = small_model(1);
@@ -232,7 +234,7 @@ static struct rs_model *event_model(void)
     for (p->n_events = 0; p->n_events < RS_LEN(events); p->n_events++)
         p->events[p->n_events] = strdup(events[p->n_events]);
     for (uint32_t i = 0; i < 2; i++)
-        p->steps[i] = (struct rs_step){ .op = i ? RS_STEP_SINCE_EVENT : RS_STEP_EVENTS };
+        p->steps[i] = (struct rs_step){ .op = i ? RS_STEP_SINCE_EVENT : RS_STEP_EVENTS, .arg = i ? since : 0 };
     if (rs_program_finish(p, &err) < 0 || rs_model_prepare(m, &err) < 0)
         fail_msg("%s", err.msg);
     return m;
@@ -252,12 +254,12 @@ static void test_events(void **state)
     } refused[] = {
         { "nowhere", "failure", "entity nowhere: not in the configuration", NOW, RS_EUNKNOWN_HOST },
         { "a", "failure", "entity a: an event of", NOW + 61, RS_EFUTURE },
-        { "a", "failure/cpu", "a later one of its kind is known already", NOW - 200, RS_ESTALE },
+        { "a", "failure/cpu", "it, or a later one of its kind, is known already", NOW - 200, RS_ESTALE },
         { "a", "explosion", "event/KIND is wanted", NOW, RS_EINVAL },
         { "a", "failure/", "event/KIND is wanted", NOW, RS_EINVAL },
     };
     struct world *w = *state;
-    assert_int_equal(rs_telemetry_set_model(w->t, event_model(), NULL), RS_OK);
+    assert_int_equal(rs_telemetry_set_model(w->t, event_model(0), NULL), RS_OK);
     struct rs_push_report r = push_event_row(w, "a", NOW - 100, "failure/disk");
     assert_int_equal(r.rows.accepted, 1);
     assert_int_equal(r.ignored_events, 0);
@@ -279,7 +281,7 @@ static void test_events(void **state)
     rs_telemetry_free(w->t);
     assert_int_equal(rs_telemetry_new(w->journal, &hand, &w->t, NULL), RS_OK);
     configure(w, two_hosts);
-    assert_int_equal(rs_telemetry_set_model(w->t, event_model(), NULL), RS_OK);
+    assert_int_equal(rs_telemetry_set_model(w->t, event_model(0), NULL), RS_OK);
     assert_int_equal(rs_telemetry_restore(w->t, NULL), RS_OK);
     assert_true(view_of(w, "a").own_risk == before); /* the event was saved with the state */
     push_event_row(w, "a", NOW + 1, "failure");
@@ -333,6 +335,104 @@ static void test_other_features_start_anew(void **state)
     assert_int_equal(rs_telemetry_set_model(w->t, small_model(0), NULL), RS_OK);
     assert_int_equal(rs_telemetry_restore(w->t, NULL), RS_OK);
     assert_true(view_of(w, "a").own_risk == before); /* back to the old model: its states are still good */
+}
+
+/* small_model() that knows how its training looked: 1,000 entities with "err" in thirds, risks below and above 0.5. */
+static struct rs_model *model_with_references(void)
+{
+    struct rs_model *m = small_model(0);
+    m->meta.n_entities = 1000;
+    m->refs = rs_alloc(1, sizeof *m->refs);
+    m->refs[0] = (struct rs_reference){ .n_edges = 2, .edge = { 1, 5 }, .share = { 0.5, 0.25, 0.25 }, .missing = 0.2 };
+    m->score_ref = (struct rs_reference){ .n_edges = 1, .edge = { 0.5 }, .share = { 0.75, 0.25 } };
+    assert_true(rs_model_digest(m) != 0); /* it is one that could be in a file */
+    return m;
+}
+
+/* All figures, NANs too; what lies behind the last flag is padding. */
+static void check_same(const struct rs_drift *a, const struct rs_drift *b)
+{
+    assert_memory_equal(a, b, offsetof(struct rs_drift, has_moved));
+    assert_true(a->has_moved == b->has_moved && a->has_gone == b->has_gone);
+}
+
+/* The daemon's figures of "err" and of the risk are those of so many entities in these bins. */
+static void check_drift(struct world *w, const struct rs_drift_counts *err, const struct rs_drift_counts *risk)
+{
+    struct rs_model *m = model_with_references();
+    rs_auto_drift_view v = { 0 };
+    struct rs_drift want[2];
+    assert_int_equal(rs_telemetry_drift(w->t, &v, NULL), RS_OK);
+    rs_drift_measure(&m->score_ref, risk, 1000, &want[0]);
+    rs_drift_measure(&m->refs[0], err, 1000, &want[1]);
+    assert_int_equal(rs_drift_judge(want, 2, NULL), RS_OK);
+    assert_int_equal(v.n_signals, 1);
+    assert_string_equal(v.signals[0].name, "err");
+    assert_string_equal(v.risk.name, "risk");
+    check_same(&v.risk.result, &want[0]);
+    check_same(&v.signals[0].result, &want[1]);
+    assert_true(v.n_entities == risk->bin[0] + risk->bin[1] && v.n_reference == 1000);
+    assert_int_equal(v.n_found, rs_drift_is_found(&want[0]) + rs_drift_is_found(&want[1]));
+    rs_model_free(m);
+}
+
+/* risk 0.5 lies at err = 2 */
+static void test_drift(void **state)
+{
+    struct world *w = *state;
+    struct rs_drift_view v;
+    struct rs_error err = RS_ERROR_INIT;
+    const struct rs_drift_counts none = { 0 };
+    push_one(w, "a", NOW - 9, 7);
+    assert_int_equal(rs_telemetry_drift(w->t, &v, &err), RS_ENODATA);
+    assert_non_null(strstr(err.msg, "no references"));
+    assert_int_equal(rs_telemetry_set_model(w->t, model_with_references(), NULL), RS_OK);
+    check_drift(w, &none, &none); /* the sample before was put into no bins */
+    push_one(w, "a", NOW - 8, 7);
+    push_one(w, "b", NOW - 7, 1);
+    check_drift(w, &(struct rs_drift_counts){ .bin = { 1, 0, 1 } }, &(struct rs_drift_counts){ .bin = { 1, 1 } });
+    push_one(w, "a", NOW - 6, 1.5); /* takes the place of the one before */
+    push(w, "{\"entity\":\"a/d0\",\"time\":%d,\"signals\":{}}", NOW - 100000);
+    const struct rs_drift_counts bins = { .bin = { 1, 1, 0 }, .missing = 1 }, risks = { .bin = { 3, 0 } };
+    check_drift(w, &bins, &risks);
+    push(w, "{\"entity\":\"b\",\"time\":%d,\"signals\":{\"err\":9}}", NOW - 7); /* refused: not newer */
+    check_drift(w, &bins, &risks);
+    rs_telemetry_free(w->t);
+    assert_int_equal(rs_telemetry_new(w->journal, &hand, &w->t, NULL), RS_OK);
+    configure(w, two_hosts);
+    assert_int_equal(rs_telemetry_set_model(w->t, model_with_references(), NULL), RS_OK);
+    assert_int_equal(rs_telemetry_restore(w->t, NULL), RS_OK);
+    check_drift(w, &bins, &risks); /* over a restart */
+    wall = NOW + 172800 - 100000 + 1;
+    check_drift(w, &(struct rs_drift_counts){ .bin = { 1, 1 } }, &(struct rs_drift_counts){ .bin = { 2 } });
+    wall = NOW + 10 * 86400;
+    check_drift(w, &none, &none);
+}
+
+/* An agent whose answer was lost sends again; two at one time in one body are two. */
+static void test_events_sent_again_count_once(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(rs_telemetry_set_model(w->t, event_model(1), NULL), RS_OK);
+    const char *two = "[{\"entity\":\"a\",\"time\":%d,\"event\":\"failure/disk\"},"
+                      "{\"entity\":\"a\",\"time\":%d,\"event\":\"failure/disk\"}]";
+    assert_int_equal(push(w, two, NOW - 9, NOW - 9).rows.accepted, 2);
+    struct rs_push_report r = push(w, two, NOW - 9, NOW - 9);
+    assert_int_equal(r.rows.rejected, 2);
+    assert_int_equal(r.rows.errors[0].error.status, RS_ESTALE);
+    assert_non_null(strstr(r.rows.errors[0].error.msg, "it, or a later one of its kind, is known already"));
+    push_one(w, "a", NOW, 7);
+    assert_float_equal(view_of(w, "a").own_risk, by_hand(2), 1e-15);
+}
+
+static void test_fallback(void **state)
+{
+    struct world *w = *state;
+    assert_string_equal(view_of(w, "a").fallback, ""); /* an X, as in training */
+    assert_string_equal(view_of(w, "b").fallback, ""); /* without a model name */
+    push(w, "{\"entity\":\"b\",\"time\":%d,\"signals\":{},\"attributes\":{\"model\":\"Y\"}}", NOW);
+    assert_string_equal(view_of(w, "b").fallback, "model");
+    assert_string_equal(view_of(w, "b").cohort, "all");
 }
 
 static void test_explanation(void **state)
@@ -414,6 +514,9 @@ int main(void)
         TEST(test_registering),
         TEST(test_restart),
         TEST(test_other_features_start_anew),
+        TEST(test_drift),
+        TEST(test_events_sent_again_count_once),
+        TEST(test_fallback),
         TEST(test_explanation),
         TEST(test_census_and_paging),
         TEST(test_without_model),

@@ -18,12 +18,22 @@ static uint32_t bin_of(const struct rs_reference *ref, double value)
     return low;
 }
 
-void rs_drift_count(const struct rs_reference *ref, double value, double weight, struct rs_drift_counts *c)
+uint8_t rs_drift_bin(const struct rs_reference *ref, double value)
 {
-    if (isfinite(value))
-        c->bin[bin_of(ref, value)] += weight;
+    return isfinite(value) ? (uint8_t)bin_of(ref, value) : RS_DRIFT_NO_BIN;
+}
+
+void rs_drift_count_bin(uint8_t bin, double weight, struct rs_drift_counts *c)
+{
+    if (bin <= RS_REF_EDGES)
+        c->bin[bin] += weight;
     else
         c->missing += weight;
+}
+
+void rs_drift_count(const struct rs_reference *ref, double value, double weight, struct rs_drift_counts *c)
+{
+    rs_drift_count_bin(rs_drift_bin(ref, value), weight, c);
 }
 
 /* Chance that a chi-squared variable with df degrees of freedom exceeds x, by the recurrence of the incomplete gamma
@@ -141,4 +151,22 @@ enum rs_status rs_drift_judge(struct rs_drift *d, size_t n, struct rs_error *err
         d[i].has_gone = d[i].missing_p <= limit && gone >= RS_DRIFT_MISS_FLOOR;
     }
     return RS_OK;
+}
+
+static bool goes_before(const struct rs_drift *a, const struct rs_drift *b)
+{
+    if (rs_drift_is_found(a) != rs_drift_is_found(b))
+        return rs_drift_is_found(a);
+    return (isfinite(a->psi) ? a->psi : -1) > (isfinite(b->psi) ? b->psi : -1);
+}
+
+/* Insertion: there are few signals. */
+void rs_drift_order(const struct rs_drift *d, size_t n, size_t *out_order)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+        for (; at > 0 && goes_before(&d[i], &d[out_order[at - 1]]); at--)
+            out_order[at] = out_order[at - 1];
+        out_order[at] = i;
+    }
 }

@@ -28,6 +28,11 @@ struct rs_drift_counts {
     double missing;
 };
 
+#define RS_DRIFT_NO_BIN 255
+/* Bin of a value (math.md G1), by which it can be kept in a byte; RS_DRIFT_NO_BIN for NaN and infinities. */
+uint8_t rs_drift_bin(const struct rs_reference *ref, double value);
+/* Adds one value by its bin; what is none counts as missing. */
+void rs_drift_count_bin(uint8_t bin, double weight, struct rs_drift_counts *c);
 /* Adds one value; NaN and infinities are missing. */
 void rs_drift_count(const struct rs_reference *ref, double value, double weight, struct rs_drift_counts *c);
 
@@ -54,6 +59,14 @@ double rs_drift_base(const struct rs_model_meta *meta);
 
 /* G5: verdicts over n results at once, so that the more signals there are, the more each must show. RS_ENOMEM. */
 enum rs_status rs_drift_judge(struct rs_drift *d, size_t n, struct rs_error *err);
+
+static inline bool rs_drift_is_found(const struct rs_drift *d)
+{
+    return d->has_moved || d->has_gone;
+}
+
+/* Indices of n judged results: findings first, then by the size of the index, unknown ones last. out_order: n. */
+void rs_drift_order(const struct rs_drift *d, size_t n, size_t *out_order);
 
 #ifdef __cplusplus
 }

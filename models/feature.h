@@ -169,6 +169,9 @@ enum rs_status rs_state_push(const struct rs_program *p, void *state, int64_t ti
  * within that one bucket, and for the oldest buckets whose place the later ones took, counts are inexact then, and only
  * then. */
 enum rs_status rs_state_event(const struct rs_program *p, void *state, uint32_t event, int64_t time);
+/* Time of the newest event of the kind (below n_events); RS_TIME_NONE before the first, and where no step asks for the
+ * time since it. */
+int64_t rs_state_event_time(const struct rs_program *p, const void *state, uint32_t event);
 /* Time of the newest sample, RS_TIME_NONE before the first. */
 int64_t rs_state_time(const struct rs_program *p, const void *state);
 /* Features as of the newest sample. attrs: n_attrs values; out_x: n_steps finite numbers. At least one sample needed.

@@ -217,3 +217,12 @@ enum rs_status rs_state_event(const struct rs_program *p, void *state, uint32_t 
             push_count(&l->counts[i], state, time);
     return RS_OK;
 }
+
+int64_t rs_state_event_time(const struct rs_program *p, const void *state, uint32_t event)
+{
+    const struct rs_program_layout *l = p->layout;
+    if (l->event_since[event] == NO_SLOT)
+        return RS_TIME_NONE;
+    const char *all = (const char *)state + l->since_at;
+    return ((const struct since_state *)(const void *)all)[l->event_since[event]].newest;
+}

@@ -117,35 +117,11 @@ static enum rs_status count_fleet(const struct drift_args *a, struct rs_scoring 
     return st;
 }
 
-static bool has_drifted(const struct rs_drift *r)
-{
-    return r->has_moved || r->has_gone;
-}
-
-/* What moved comes first; then the larger index. Insertion: there are few signals. */
-static void sort_items(struct drift *d)
-{
-    for (size_t i = 0; i < d->n; i++) {
-        size_t at = i;
-        double size = isfinite(d->result[i].psi) ? d->result[i].psi : -1;
-        for (; at > 0; at--) {
-            const struct rs_drift *other = &d->result[d->order[at - 1]];
-            double other_size = isfinite(other->psi) ? other->psi : -1;
-            bool goes_first =
-                has_drifted(&d->result[i]) != has_drifted(other) ? has_drifted(&d->result[i]) : size > other_size;
-            if (!goes_first)
-                break;
-            d->order[at] = d->order[at - 1];
-        }
-        d->order[at] = i;
-    }
-}
-
 static size_t count_drifted(const struct drift *d)
 {
     size_t n = 0;
     for (size_t i = 0; i < d->n; i++)
-        n += has_drifted(&d->result[i]);
+        n += rs_drift_is_found(&d->result[i]);
     return n;
 }
 
@@ -231,7 +207,7 @@ static enum rs_status compare(const struct drift_args *a, struct rs_error *err)
         rs_drift_measure(d.items[i].ref, &d.items[i].all, d.n_reference, &d.result[i]);
     st = rs_drift_judge(d.result, d.n, err);
     if (st == RS_OK) {
-        sort_items(&d);
+        rs_drift_order(d.result, d.n, d.order);
         st = print(a, s.model, &d, err);
     }
     size_t n = count_drifted(&d);

@@ -139,6 +139,8 @@ api GET /v1/hosts
 [ "$(value '[.hosts[].risk] | unique | tostring')" = '[null]' ] || fail "hosts: $answer"
 push "$(head -n 1 a.ndjson)" && refused 422 no-data "no model is loaded"
 api GET /v1/model && refused 422 no-data "no model"
+api GET /v1/drift && refused 422 no-data "no model is loaded"
+api GET /metrics && grep -q '^reseat_model_drift{of="risk"} NaN$' answer || fail "metrics: $answer"
 # The model comes, and a reload takes it up.
 sed -i "s|absent.rsm|fleet.rsm|" reseatd.yaml
 kill -HUP "$daemon"
@@ -176,7 +178,29 @@ push '{"entity":"spare","time":'"$(($(date +%s) + 1))"',"signals":{"no_such_sign
 api GET /v1/hosts/host-a && [ "$(value .own_risk)" = "$risk" ] || fail "a refused row changed the risk"
 head -c 17000000 /dev/zero >big && api POST /v1/telemetry --data-binary @big && refused 413 too-large "at most 16777216 are taken"
 api GET /v1/hosts/nowhere && refused 404 unknown-host "nowhere: no such host or component"
+api POST /v1/telemetry --data-binary '{"entity":"host-a","time":'"$(date +%s)"',"event":"explosion"}' &&
+    refused 400 invalid "failure, failure/KIND, repair, maintenance/KIND or event/KIND is wanted"
+push '{"entity":"spare","time":'"$(date +%s)"',"event":"event/nobody-knows-it"}'
+[ "$status" = 200 ] && [ "$(value .ignored_events)" = 1 ] || fail "an unknown event: $answer"
 say "telemetry"
+
+# Drift: a fleet of few is judged with care; each signal of the model is there.
+api GET /v1/drift
+[ "$status" = 200 ] && [ "$(value '.entities >= 3 and .oldest_sample != null and .risk.name == "risk"')" = true ] ||
+    fail "drift: $answer"
+[ "$(value '.signals | length')" = "$(reseat dump fleet.rsm --json | jq '.signals | length')" ] || fail "drift: $answer"
+found=$(value '[.signals[] | select(.moved or .missing_changed)] | length')
+api GET /metrics && grep -q "^reseat_model_drifted_signals $found\$" answer || fail "metrics of drift: $answer"
+grep -qE '^reseat_model_drift\{of="signal"\} [0-9]' answer || fail "metrics of drift: $answer"
+
+# A model that no training saw: the parent cohort speaks, and says so.
+push '{"entity":"spare","time":'"$(($(date +%s) + 2))"',"signals":{},"attributes":{"model":"WUH999999NEW"}}'
+[ "$(value .accepted)" = 1 ] || fail "push: $answer"
+api GET /v1/hosts/spare && [ "$(value '"\(.fallback) \(.cohort)"')" = "model all" ] || fail "fallback: $answer"
+api GET /v1/hosts/host-a && [ "$(value .fallback)" = null ] || fail "fallback: $answer"
+reseat hosts >out && grep -q '^spare .*all (unseen model)' out || fail "reseat hosts: $(cat out)"
+reseat hosts spare >out && grep -q 'no training saw its model' out || fail "reseat hosts spare: $(cat out)"
+say "drift"
 
 # Routes and parameters.
 api GET /v1/nothing && refused 404 not-found "no such route"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The daemon's risks are the offline ones, to the last bit: every sample of a fleet is pushed through HTTP, the daemon is
+# The daemon's risks, and its drift, are the offline ones, to the last bit: every sample of a fleet is pushed through HTTP, the daemon is
 # killed with SIGKILL midway and started again, and each entity's risk is compared with `reseat score --last`.
 # FLEET=file.h5 takes that fleet, MODEL=file.rsm that model; without them a fleet is simulated and a model is trained, in
 # which hosts fail and come back often enough for their history to be features.
@@ -24,6 +24,7 @@ if [ -z "${MODEL:-}" ]; then
         { echo "online_offline: the model looks at no failures, so this would prove less" >&2; exit 1; }
 fi
 "$BIN/reseat" score "$fleet" -m "$model" --last --quiet -o offline.csv
+"$BIN/reseat" drift "$fleet" -m "$model" --json --quiet >drift.json
 "$BIN/reseat" export "$fleet" --quiet >samples.ndjson
 [ -n "${FLEET:-}" ] || grep -q '"event":"failure/' samples.ndjson || { echo "online_offline: no failure was written" >&2; exit 1; }
 split -C 4m samples.ndjson part.
@@ -95,6 +96,10 @@ wrong = [(e, offline[e], online.get(e)) for e in offline if offline[e] != online
 more = set(online) - set(offline)
 if wrong or more or not offline:
     sys.exit("%d of %d entities differ, such as %s; %d unknown offline" % (len(wrong), len(offline), wrong[:3], len(more)))
+drift, want = get("/v1/drift"), json.load(open("drift.json"))
+for key in ("model_digest", "entities", "reference_entities", "moved", "risk", "signals"):
+    if drift[key] != want[key]:
+        sys.exit("drift differs in %s: %s, offline %s" % (key, drift[key], want[key]))
 print("%d entities, %d different risks: online and offline are equal to the last bit, over a SIGKILL and a restart"
       % (len(offline), len(set(offline.values()))))
 PYTHON
