@@ -206,9 +206,11 @@ static void run_events(struct extraction *e, const struct run_step *r, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct count_ring *c = &e->l->counts[r[i].ring];
         int64_t kept = *(const int64_t *)part_in(e->state, c->at), last = bucket_of(e->newest, c->bucket_s);
-        const uint32_t *count = (const uint32_t *)part_in(e->state, c->at + sizeof kept);
+        const uint16_t *count = (const uint16_t *)part_in(e->state, c->at + sizeof kept);
         double sum = 0;
-        int64_t from = RS_MAX(last, kept) - c->n_rows + 1, to = RS_MIN(last, kept);
+        int64_t from = last - r[i].slot + 1, to = RS_MIN(last, kept);
+        if (kept != NO_BUCKET)
+            from = RS_MAX(from, kept - c->n_rows + 1);
         for (int64_t b = from; kept != NO_BUCKET && b <= to; b++)
             sum += (double)count[row_of(b, c->n_rows)];
         put(e, r[i].step, sum);

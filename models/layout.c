@@ -127,16 +127,16 @@ static uint32_t moment_ring(struct window_rows *w, uint32_t signal, enum rs_tran
     return i;
 }
 
+/* Windows with buckets of one width share the ring of the longest. */
 static uint32_t count_ring(struct rs_program_layout *l, const struct rs_program *p, const struct rs_step *s)
 {
+    const struct rs_window *w = &p->windows[s->window];
     uint32_t i = 0;
-    while (i < l->n_counts && (l->counts[i].event != s->arg || l->counts[i].window != s->window))
+    while (i < l->n_counts && (l->counts[i].event != s->arg || l->counts[i].bucket_s != w->bucket_s))
         i++;
     if (i == l->n_counts)
-        l->counts[l->n_counts++] = (struct count_ring){ .event = s->arg,
-                                                        .window = s->window,
-                                                        .bucket_s = p->windows[s->window].bucket_s,
-                                                        .n_rows = p->windows[s->window].n + 1 };
+        l->counts[l->n_counts++] = (struct count_ring){ .event = s->arg, .bucket_s = w->bucket_s };
+    l->counts[i].n_rows = RS_MAX(l->counts[i].n_rows, w->n + 1);
     return i;
 }
 
@@ -192,8 +192,10 @@ static struct run_step run_of(const struct rs_program *p, struct rs_program_layo
         r.rate = rate_ring(&l->windows[s->window], r.ring);
     if (step_has_moments(s->op))
         r.ring = moment_ring(&l->windows[s->window], s->arg, s->transform);
-    if (s->op == RS_STEP_EVENTS)
+    if (s->op == RS_STEP_EVENTS) {
         r.ring = count_ring(l, p, s);
+        r.slot = p->windows[s->window].n + 1;
+    }
     if (s->op == RS_STEP_SINCE_EVENT)
         r.slot = l->event_since[s->arg];
     return r;
@@ -249,7 +251,7 @@ static void place_arrays(const struct rs_program *p, struct rs_program_layout *l
     l->since_at = place(&offset, l->n_since, sizeof(struct since_state));
     for (uint32_t i = 0; i < l->n_counts; i++) {
         l->counts[i].at = place(&offset, 1, sizeof(int64_t));
-        place(&offset, l->counts[i].n_rows, sizeof(uint32_t));
+        place(&offset, l->counts[i].n_rows, sizeof(uint16_t));
         offset = aligned(offset);
     }
     place_rows(p, l, &offset);
@@ -260,7 +262,7 @@ static void place_arrays(const struct rs_program *p, struct rs_program_layout *l
 
 /* ---- the digest: everything that the meaning of a state's bytes depends on ---- */
 
-#define LAYOUT_VERSION 2 /* raised where the same program lays its state out in another way */
+#define LAYOUT_VERSION 3 /* raised where the same program lays its state out in another way */
 
 static void digest_window(struct rs_buf *b, const struct window_rows *w)
 {
@@ -303,7 +305,8 @@ static bool digest_layout(const struct rs_program *p, struct rs_program_layout *
     rs_put_u32(&b, l->n_counts);
     for (uint32_t i = 0; i < l->n_counts; i++) {
         rs_put_u32(&b, l->counts[i].event);
-        rs_put_u32(&b, l->counts[i].window);
+        rs_put_i64(&b, l->counts[i].bucket_s);
+        rs_put_u32(&b, l->counts[i].n_rows);
     }
     l->digest = b.failed ? 0 : XXH3_64bits(b.data, b.len);
     return !b.failed;

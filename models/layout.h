@@ -61,10 +61,10 @@ struct window_rows {
 };
 
 struct count_ring {
-    uint32_t event, window;
+    uint32_t event;
+    uint32_t n_rows; /* of the longest window */
     int64_t bucket_s;
-    uint32_t n_rows;
-    size_t at; /* int64 newest bucket, then n_rows uint32 */
+    size_t at; /* int64 newest bucket, then n_rows uint16, saturating */
 };
 
 /* What a step is made of, ready to be run; the ops with a transform are parted by it. */
@@ -88,7 +88,7 @@ enum run_kind {
 
 struct run_step {
     uint32_t step;
-    uint32_t slot; /* of the state's array that the kind reads */
+    uint32_t slot; /* of the state's array that the kind reads; of counts, the rows of the window */
     uint32_t ring; /* within the window's rows: first, moments or counts */
     uint32_t rate; /* within the window's rate rings */
     float impute;

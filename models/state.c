@@ -174,7 +174,7 @@ int64_t rs_state_time(const struct rs_program *p, const void *state)
 static void push_count(const struct count_ring *r, void *state, int64_t time)
 {
     int64_t *newest = part_of(state, r->at);
-    uint32_t *count = (uint32_t *)(newest + 1);
+    uint16_t *count = (uint16_t *)(newest + 1);
     int64_t bucket = bucket_of(time, r->bucket_s);
     if (*newest == NO_BUCKET || bucket >= *newest + r->n_rows)
         memset(count, 0, r->n_rows * sizeof *count);
@@ -184,7 +184,8 @@ static void push_count(const struct count_ring *r, void *state, int64_t time)
     if (*newest != NO_BUCKET && bucket <= *newest - r->n_rows)
         return;
     *newest = RS_MAX(*newest, bucket);
-    count[row_of(bucket, r->n_rows)] += count[row_of(bucket, r->n_rows)] < UINT32_MAX;
+    uint16_t *here = &count[row_of(bucket, r->n_rows)];
+    *here = (uint16_t)(*here + (*here < UINT16_MAX));
 }
 
 static enum rs_status push_since(struct since_state *s, int64_t newest_sample, int64_t time)

@@ -113,9 +113,10 @@ static bool since_is_sound(const struct since_state *s)
 static bool counts_are_sound(const struct count_ring *r, const void *state)
 {
     int64_t newest = *(const int64_t *)part_in(state, r->at);
-    const uint32_t *count = (const uint32_t *)part_in(state, r->at + sizeof newest);
-    if (r->n_rows % 2 && count[r->n_rows]) /* padding */
-        return false;
+    const uint16_t *count = (const uint16_t *)part_in(state, r->at + sizeof newest);
+    for (uint32_t i = r->n_rows; i % 4; i++) /* padding */
+        if (count[i])
+            return false;
     for (uint32_t i = 0; newest == NO_BUCKET && i < r->n_rows; i++)
         if (count[i])
             return false;

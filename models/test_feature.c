@@ -589,6 +589,77 @@ static void test_state_is_small(void **unused)
     rs_program_clear(&owned);
 }
 
+/* The same with six kinds of events, each counted in 7 and 30 days and with the time since: what a daemon keeps of an
+ * entity is below 2 KB, with the 48 bytes for drift behind it (executor/telemetry_impl.h). */
+static void test_state_with_events_is_small(void **unused)
+{
+    (void)unused;
+    struct rs_signal signals[40];
+    char names[40][8], *events[6] = { "failure", "failure/disk", "repair", "event/a", "event/b", "any" };
+    struct rs_step steps[80 + 18];
+    struct rs_window windows[2] = { { DAY, 7 }, { DAY, 30 } };
+    struct rs_cohort all = { .name = "all" };
+    for (uint32_t i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        signals[i] = (struct rs_signal){ names[i], "", RS_COUNTER };
+        steps[i] = (struct rs_step){ .op = RS_STEP_VALUE, .arg = i };
+        steps[40 + i] = (struct rs_step){ .op = RS_STEP_DELTA, .arg = i };
+    }
+    for (uint32_t i = 0; i < 6; i++) {
+        steps[80 + 3 * i] = (struct rs_step){ .op = RS_STEP_EVENTS, .arg = i };
+        steps[81 + 3 * i] = (struct rs_step){ .op = RS_STEP_EVENTS, .arg = i, .window = 1 };
+        steps[82 + 3 * i] = (struct rs_step){ .op = RS_STEP_SINCE_EVENT, .arg = i };
+    }
+    struct rs_program p = { .signals = signals,
+                            .n_signals = 40,
+                            .windows = windows,
+                            .n_windows = 2,
+                            .cohorts = &all,
+                            .n_cohorts = 1,
+                            .events = events,
+                            .n_events = 6,
+                            .steps = steps,
+                            .n_steps = 80 + 18 };
+    assert_int_equal(rs_program_finish(&p, NULL), RS_OK);
+    /* two times; the newest bucket, and 31 counts in whole multiples of 8 bytes */
+    assert_int_equal(rs_program_state_size(&p), 1464 + 6 * (16 + 8 + 64));
+    assert_true(rs_program_state_size(&p) + 48 < 2048);
+    struct rs_program owned = { .layout = p.layout };
+    rs_program_clear(&owned);
+}
+
+/* By hand, F18: events on days 0, 20, 27 and 30, and a sample on day 30; 7 days and 30 days share their buckets. */
+static void test_windows_share_buckets(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    struct rs_error err = RS_ERROR_INIT;
+    static const struct rs_step steps[] = { { .op = RS_STEP_EVENTS }, { .op = RS_STEP_EVENTS, .window = 1 } };
+    static const int64_t days[] = { 0, 20, 27, 30 };
+    static const float values[N_SIGNALS] = { 1, 1 };
+    float x[2];
+    build(&f, steps, 2);
+    f.windows[1] = (struct rs_window){ DAY, 30 };
+    assert_int_equal(rs_program_finish(&f.p, &err), RS_OK);
+    assert_int_equal(rs_program_state_size(&f.p), 24 + 8 + 64);
+    rs_autofree void *state = calloc(1, rs_program_state_size(&f.p));
+    rs_state_init(&f.p, state);
+    for (size_t i = 0; i < RS_LEN(days); i++)
+        assert_int_equal(rs_state_event(&f.p, state, 0, days[i] * DAY), RS_OK);
+    assert_int_equal(rs_state_push(&f.p, state, 30 * DAY, values), RS_OK);
+    rs_state_features(&f.p, state, NULL, x);
+    assert_true(x[0] == 2 && x[1] == 4);
+    assert_int_equal(rs_state_check(&f.p, state, rs_program_state_size(&f.p), &err), RS_OK);
+    assert_int_equal(rs_state_push(&f.p, state, 31 * DAY, values), RS_OK);
+    rs_state_features(&f.p, state, NULL, x);
+    assert_true(x[0] == 2 && x[1] == 3); /* day 0 has left */
+    for (int i = 0; i < 70000; i++)
+        rs_state_event(&f.p, state, 0, 31 * DAY);
+    rs_state_features(&f.p, state, NULL, x);
+    assert_true(x[0] == 65535 + 2); /* counts of one bucket end there */
+    done(&f);
+}
+
 static void test_names(void **unused)
 {
     (void)unused;
@@ -673,6 +744,8 @@ int main(void)
         cmocka_unit_test(test_derived_steps),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_state_is_small),
+        cmocka_unit_test(test_state_with_events_is_small),
+        cmocka_unit_test(test_windows_share_buckets),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_binding_and_cohorts),
     };

@@ -97,7 +97,9 @@ more = set(online) - set(offline)
 if wrong or more or not offline:
     sys.exit("%d of %d entities differ, such as %s; %d unknown offline" % (len(wrong), len(offline), wrong[:3], len(more)))
 drift, want = get("/v1/drift"), json.load(open("drift.json"))
-for key in ("model_digest", "entities", "reference_entities", "moved", "risk", "signals"):
+if int(drift["model_digest"], 16) != int(want["model_digest"], 16):
+    sys.exit("another model: %s, offline %s" % (drift["model_digest"], want["model_digest"]))
+for key in ("entities", "reference_entities", "moved", "risk", "signals"):
     if drift[key] != want[key]:
         sys.exit("drift differs in %s: %s, offline %s" % (key, drift[key], want[key]))
 print("%d entities, %d different risks: online and offline are equal to the last bit, over a SIGKILL and a restart"
