@@ -25,7 +25,7 @@ void rs_fitted_clear(struct rs_fitted *f)
 
 bool rs_candidates_are_kin(const struct rs_candidate *a, const struct rs_candidate *b)
 {
-    return a->ops == b->ops && a->set == b->set && a->is_balanced == b->is_balanced && a->l1_ratio == b->l1_ratio;
+    return a->ops == b->ops && a->is_balanced == b->is_balanced && a->l1_ratio == b->l1_ratio;
 }
 
 bool rs_candidates_share_fit(const struct rs_candidate *a, const struct rs_candidate *b)

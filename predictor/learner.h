@@ -41,10 +41,9 @@ void rs_fitted_clear(struct rs_fitted *f);
 struct rs_learner_ops {
     const char *name; /* "logistic" */
     enum rs_learner learner;
-    /* Candidates on one set of features, in families (adjacent ones that differ in C, gamma and trees alone), the
-     * simplest family first; within a family, a fit may start from the one before. Writes at most max, returns how
-     * many. C NaN: all. */
-    size_t (*propose)(double C, unsigned set, struct rs_candidate *out, size_t max);
+    /* Candidates in families (adjacent ones that differ in C, gamma and trees alone), the simplest family first; within
+     * a family, a fit may start from the one before. Writes at most max, returns how many. C NaN: all. */
+    size_t (*propose)(double C, bool has_trees, struct rs_candidate *out, size_t max);
     /* p: rows of class weight 1 each; the candidate's own are put in here. w of f holds the start. */
     enum rs_status (*fit)(const struct rs_learner_ws *ws, const struct rs_problem *p, const struct rs_candidate *c,
                           struct rs_fitted *f, struct rs_error *err);

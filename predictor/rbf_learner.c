@@ -11,15 +11,15 @@
 static const double grid_C[] = { 1, 10 };
 static const double grid_gamma[] = { 0.25, 1 }; /* times 1 / d, libsvm's own choice */
 
-static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
+static size_t propose(double C, bool has_trees, struct rs_candidate *out, size_t max)
 {
     size_t n = 0;
-    for (size_t i = 0; set == 0 && i < RS_LEN(grid_C); i++)
+    (void)has_trees;
+    for (size_t i = 0; i < RS_LEN(grid_C); i++)
         for (size_t k = 0; k < RS_LEN(grid_gamma) && n < max; k++)
             if (isnan(C) || i == 0)
-                out[n++] = (struct rs_candidate){
-                    .ops = &rs_rbf_ops, .set = set, .C = isnan(C) ? grid_C[i] : C, .gamma = grid_gamma[k]
-                };
+                out[n++] =
+                    (struct rs_candidate){ .ops = &rs_rbf_ops, .C = isnan(C) ? grid_C[i] : C, .gamma = grid_gamma[k] };
     return n;
 }
 

@@ -59,10 +59,9 @@ void rs_select_list(const struct rs_sets *sets, size_t n_rows, const struct rs_s
     struct rs_candidate found[RS_CANDIDATES_MAX];
     *out = (struct rs_selection){ .target = opt->target };
     size_t n = 0;
-    for (unsigned set = 0; set < sets->n; set++)
-        for (size_t k = 0; k < RS_LEN(learners); k++)
-            if (is_wanted(opt->learner, learners[k]->learner, n_rows))
-                n += learners[k]->propose(opt->C, set, found + n, RS_CANDIDATES_MAX - n);
+    for (size_t k = 0; k < RS_LEN(learners); k++)
+        if (is_wanted(opt->learner, learners[k]->learner, n_rows))
+            n += learners[k]->propose(opt->C, sets->n > 1, found + n, RS_CANDIDATES_MAX - n);
     for (; out->n < n; out->n++)
         out->of[out->n] = (struct rs_scored){ .candidate = found[out->n], .has_converged = true };
 }
@@ -271,14 +270,29 @@ static enum rs_status calibrate_all(const struct cv *v, struct held_out *h, stru
     return RS_OK;
 }
 
-static void find_champions(struct rs_selection *s)
+/* math.md C5: of those that differ in strength, the lowest log loss; of those that differ in the share of the trees,
+ * too, a mixture, unless another is better by more than a standard error. */
+static void find_champions(struct rs_selection *s, const struct rs_contest *contest)
 {
-    for (size_t c = 0; c < s->n;) {
-        size_t champion = c, first = c;
-        for (; c < s->n && rs_candidates_are_kin(&s->of[first].candidate, &s->of[c].candidate); c++)
-            if (s->of[c].log_loss < s->of[champion].log_loss)
-                champion = c;
-        s->of[champion].is_champion = true;
+    bool is_seen[RS_CANDIDATES_MAX] = { false };
+    for (size_t first = 0; first < s->n; first++) {
+        size_t best = first, mixed = SIZE_MAX;
+        if (is_seen[first])
+            continue;
+        for (size_t c = first; c < s->n; c++) {
+            double share = s->of[c].candidate.trees, loss = s->of[c].log_loss;
+            if (!rs_candidates_are_kin(&s->of[first].candidate, &s->of[c].candidate))
+                continue;
+            is_seen[c] = true;
+            if (loss < s->of[best].log_loss)
+                best = c;
+            if (share > 0 && share < 1 && (mixed == SIZE_MAX || loss < s->of[mixed].log_loss))
+                mixed = c;
+        }
+        if (mixed != SIZE_MAX &&
+            s->of[mixed].log_loss - s->of[best].log_loss <= rs_contest_loss_se(contest, mixed, best))
+            best = mixed;
+        s->of[best].is_champion = true;
     }
 }
 
@@ -287,7 +301,7 @@ static void choose(struct rs_selection *s, struct rs_contest *contest)
 {
     for (size_t c = 0; c < s->n; c++)
         s->of[c].log_loss = contest->of[c].log_loss;
-    find_champions(s);
+    find_champions(s, contest);
     s->best = SIZE_MAX;
     for (size_t c = 0; c < s->n; c++)
         if (s->of[c].is_champion && (s->best == SIZE_MAX || contest->of[c].value > contest->of[s->best].value))

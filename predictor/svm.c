@@ -7,16 +7,14 @@
 static const double plain_C[] = { 0.001 };
 static const double balanced_C[] = { 0.0001 };
 
-static size_t propose(double C, unsigned set, struct rs_candidate *out, size_t max)
+static size_t propose(double C, bool has_trees, struct rs_candidate *out, size_t max)
 {
     size_t n = 0;
-    if (set > 0) /* terms are grown for the logistic loss, and have not helped here */
-        return 0;
+    (void)has_trees; /* they are log odds */
     for (int balanced = 0; balanced <= 1; balanced++)
         for (size_t i = 0; i < RS_LEN(plain_C) && n < max; i++)
             if (isnan(C) || i == 0)
                 out[n++] = (struct rs_candidate){ .ops = &rs_svm_ops,
-                                                  .set = set,
                                                   .is_balanced = balanced,
                                                   .C = !isnan(C) ? C : (balanced ? balanced_C : plain_C)[i] };
     return n;
