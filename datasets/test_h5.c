@@ -8,13 +8,25 @@
 #include <cmocka.h>
 
 #define ROWS 20011
-#define WIDTH 3
+#define WIDTH 4
 
 static char path[] = "/tmp/test_h5.XXXXXX";
 
+/* Between 1 and 2, each bit of the mantissa by lot: the finaliser of splitmix64 (Steele, Lea, Flood 2014). */
+static float noise_at(size_t row)
+{
+    uint64_t z = (row + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return 1 + (float)(z >> 41) * 0x1p-23f;
+}
+
 static float value_at(size_t row, size_t column)
 {
-    return column == 0 ? (float)(row % 97) : column == 1 ? (float)row * 1.25e-3f : (float)(row * 2654435761u % 1000003);
+    return column == 0   ? (float)(row % 97)
+           : column == 1 ? (float)row * 1.25e-3f
+           : column == 2 ? (float)(row * 2654435761u % 1000003)
+                         : noise_at(row);
 }
 
 static void write_file(void)
@@ -28,7 +40,7 @@ static void write_file(void)
     assert_int_equal(rs_h5_data_create(h, "/g/values", &matrix, &values, NULL), RS_OK);
     assert_int_equal(rs_h5_data_create(h, "/g/ids", &text, &ids, NULL), RS_OK);
     for (size_t i = 0; i < ROWS; i++) {
-        float row[WIDTH] = { value_at(i, 0), value_at(i, 1), value_at(i, 2) };
+        float row[WIDTH] = { value_at(i, 0), value_at(i, 1), value_at(i, 2), value_at(i, 3) };
         char id[12] = "";
         snprintf(id, sizeof id, "id-%zu", i);
         assert_int_equal(rs_h5_append(values, row, 1, NULL), RS_OK);
@@ -153,6 +165,33 @@ static void test_codec_refuses(void **state)
     assert_non_null(rs_codec_decode(d, bytes, len, 0, back, N - 1, sizeof *back));
 }
 
+/* The two low bytes of such numbers are stored as they are, in blocks of at most 65,535 bytes (RFC 1951). */
+static void test_codec_stores_noise(void **state)
+{
+    (void)state;
+    enum { N = 40000 };
+    rs_autofree float *items = rs_alloc(N, sizeof *items), *back = rs_alloc(N, sizeof *back);
+    RS_AUTO(rs_codec) *c = rs_codec_new(N, sizeof *items);
+    const uint8_t *bytes;
+    size_t len;
+    for (size_t i = 0; i < N; i++)
+        items[i] = noise_at(i);
+    rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
+    static const uint8_t first[] = { 0x78, 0x01, 0x00, 0xff, 0xff, 0x00, 0x00 };
+    static const uint8_t second[] = { 0x00, 0x81, 0x38, 0x7e, 0xc7 }; /* 80,000 - 65,535 = 0x3881 */
+    assert_memory_equal(bytes, first, sizeof first);
+    assert_memory_equal(bytes + sizeof first + 65535, second, sizeof second);
+    assert_true(len < 2 * N + 2 * sizeof second + 2 + N + 100); /* the third byte has 7 bits by lot, the fourth none */
+    assert_null(rs_codec_decode(c, bytes, len, 0, back, N, sizeof *back));
+    assert_memory_equal(items, back, N * sizeof *items);
+    for (size_t i = 0; i < N; i++)
+        items[i] = noise_at(i / 4); /* four times each: no noise, but three repeats of four */
+    rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
+    assert_true(len < 2 * N);
+    assert_null(rs_codec_decode(c, bytes, len, 0, back, N, sizeof *back));
+    assert_memory_equal(items, back, N * sizeof *items);
+}
+
 static void test_no_file(void **state)
 {
     (void)state;
@@ -170,11 +209,9 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_library_reads_ours),
-        cmocka_unit_test(test_ours_reads_library),
-        cmocka_unit_test(test_ours_reads_ours),
-        cmocka_unit_test(test_codec_refuses),
-        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_library_reads_ours), cmocka_unit_test(test_ours_reads_library),
+        cmocka_unit_test(test_ours_reads_ours),    cmocka_unit_test(test_codec_refuses),
+        cmocka_unit_test(test_codec_stores_noise), cmocka_unit_test(test_no_file),
     };
     close(mkstemp(path));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
