@@ -178,15 +178,18 @@ static bool add_unit(struct reading *r, const struct rs_scan_row *row)
     return true;
 }
 
-static bool keep(struct reading *r, const struct rs_scan_row *row)
+static enum rs_status keep(struct reading *r, const struct rs_scan_row *row, struct rs_error *err)
 {
     struct part *t = r->part;
     size_t d = r->load->p->n_steps;
-    if (!r->is_unit && !add_unit(r, row))
-        return false;
-    if (t->n == t->cap && !resize_rows(t, t->cap ? 2 * t->cap : r->load->range_rows, d))
-        return false;
-    rs_scan_features(r->scan, t->x + t->n * d);
+    bool has_room = r->is_unit || add_unit(r, row);
+    if (has_room && t->n == t->cap)
+        has_room = resize_rows(t, t->cap ? 2 * t->cap : r->load->range_rows, d);
+    if (!has_room)
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", t->n, d);
+    enum rs_status st = rs_scan_features(r->scan, t->x + t->n * d, err);
+    if (st < 0)
+        return st;
     t->y[t->n] = row->label == 1;
     t->time[t->n] = row->time;
     t->weight[t->n] = row->touch == RS_CONTROL ? r->control_weight : 1;
@@ -196,10 +199,10 @@ static bool keep(struct reading *r, const struct rs_scan_row *row)
         thin(t, d, t->halvings + 1);
         r->is_unit = t->n && t->unit_hash[t->n_units - 1] == r->hash;
     }
-    return true;
+    return RS_OK;
 }
 
-static bool take(struct reading *r, const struct rs_scan_row *row)
+static enum rs_status take(struct reading *r, const struct rs_scan_row *row, struct rs_error *err)
 {
     bool is_new = row->entity != r->entity;
     if (is_new) {
@@ -212,7 +215,7 @@ static bool take(struct reading *r, const struct rs_scan_row *row)
     rs_digest_add(r->digest, row);
     uint64_t key[2] = { r->hash, row->row };
     rs_references_add(r->references, XXH3_64bits(key, sizeof key), 1 / (double)row->n_entity_rows, row->readings);
-    return !(row->label == 1 || is_kept(r->hash, row->time, r->part->halvings)) || keep(r, row);
+    return row->label == 1 || is_kept(r->hash, row->time, r->part->halvings) ? keep(r, row, err) : RS_OK;
 }
 
 static void show_progress(struct load *l, uint64_t n)
@@ -234,8 +237,8 @@ static enum rs_status read_range(struct reading *r, struct rs_error *err)
             show_progress(r->load, PROGRESS_ROWS);
         }
         r->tally->n_mitigated += row.touch == RS_MITIGATED;
-        if (row.label >= 0 && !take(r, &row))
-            return rs_error_set(err, RS_ENOMEM, "%zu rows by %u features", r->part->n, r->load->p->n_steps);
+        if (row.label >= 0 && (st = take(r, &row, err)) < 0)
+            return st;
     }
     return st;
 }

@@ -29,8 +29,11 @@ struct rs_scan {
     rs_fleet_scan *blocks;
     struct rs_fleet_block block;
     size_t next;       /* sample of the block to visit next */
+    size_t n_pushed;   /* samples of the block that the state has taken in */
+    bool is_begun;     /* the state is that of the block's entity */
     bool skips_entity; /* the entity of the block is not wanted */
     uint32_t *columns; /* n_signals of the program: column of the file */
+    bool is_identity;  /* they are the columns of the file, all in its order */
     struct attr_link *links;
     struct rs_attr_value *attrs;
     uint32_t cohort;
@@ -64,11 +67,13 @@ void rs_scan_free(rs_scan *s)
 
 static void link_signals(rs_scan *s)
 {
+    s->is_identity = s->p->n_signals == s->info->n_signals;
     for (uint32_t i = 0; i < s->p->n_signals; i++) {
         s->columns[i] = NO_COLUMN;
         for (uint32_t k = 0; k < s->info->n_signals; k++)
             if (rs_streq(s->p->signals[i].name, s->info->signals[k].name))
                 s->columns[i] = k;
+        s->is_identity &= s->columns[i] == i;
         if (s->columns[i] == NO_COLUMN && !s->opt.is_silent)
             rs_log_warn("signal_absent", "signal=\"%s\" meaning=\"the fleet file lacks it; taken as missing\"",
                         s->p->signals[i].name);
@@ -154,7 +159,7 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
 
 enum rs_status rs_scan_move(rs_scan *s, uint64_t first, uint64_t n, struct rs_error *err)
 {
-    s->block.n = s->next = 0;
+    s->block.n = s->next = s->n_pushed = 0;
     s->skips_entity = false;
     return rs_fleet_scan_move(s->blocks, first, n ? n : UINT64_MAX, err);
 }
@@ -210,8 +215,7 @@ static void begin_entity(rs_scan *s)
     for (uint32_t i = 0; i < s->p->n_attrs; i++)
         s->attrs[i] = attr_of(s, i);
     s->cohort = cohort_of(s);
-    s->next_event = 0;
-    rs_state_init(s->p, s->state);
+    s->is_begun = false;
 }
 
 int rs_block_label(const struct rs_fleet_info *info, const struct rs_fleet_block *b, size_t i, int64_t horizon_s,
@@ -250,36 +254,68 @@ static enum rs_status push_events(rs_scan *s, int64_t time, struct rs_error *err
 static enum rs_status push(rs_scan *s, size_t i, struct rs_error *err)
 {
     const struct rs_fleet_block *b = &s->block;
-    const float *row = b->values + i * s->info->n_signals;
-    for (uint32_t k = 0; k < s->p->n_signals; k++)
-        s->values[k] = s->columns[k] == NO_COLUMN ? NAN : row[s->columns[k]];
+    const float *row = b->values + i * s->info->n_signals, *values = row;
+    if (!s->is_identity) {
+        for (uint32_t k = 0; k < s->p->n_signals; k++)
+            s->values[k] = s->columns[k] == NO_COLUMN ? NAN : row[s->columns[k]];
+        values = s->values;
+    }
     enum rs_status st = push_events(s, b->time[i], err);
     if (st < 0)
         return st;
-    st = rs_state_push(s->p, s->state, b->time[i], s->values);
+    st = rs_state_push(s->p, s->state, b->time[i], values);
     if (st < 0)
         return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is %s", b->id,
                             (unsigned long long)(b->row + i), st == RS_ESTALE ? "out of order" : "impossible");
     return RS_OK;
 }
 
-enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error *err)
+/* Samples of the block before `end`, those that the state has not seen yet. */
+static enum rs_status push_until(rs_scan *s, size_t end, struct rs_error *err)
 {
-    while (s->skips_entity || s->next >= s->block.n) {
-        enum rs_status st = rs_fleet_scan_step(s->blocks, &s->block, err);
+    enum rs_status st = RS_OK;
+    if (!s->is_begun) {
+        rs_state_init(s->p, s->state);
+        s->next_event = 0;
+        s->is_begun = true;
+    }
+    for (; s->n_pushed < end && st == RS_OK; s->n_pushed++)
+        st = push(s, s->n_pushed, err);
+    return st;
+}
+
+/* The next block of an entity that is wanted. What the one before still owes the state of an entity that goes on is
+ * paid first; of one that ends, nobody will ask. */
+static enum rs_status next_block(rs_scan *s, struct rs_error *err)
+{
+    do {
+        enum rs_status st = RS_OK;
+        if (!s->skips_entity && s->block.n && !s->block.is_last)
+            st = push_until(s, s->block.n, err);
+        if (st == RS_OK)
+            st = rs_fleet_scan_step(s->blocks, &s->block, err);
         if (st != RS_CONTINUE)
             return st;
-        s->next = 0;
+        s->next = s->n_pushed = 0;
         if (s->block.is_first)
             begin_entity(s);
-    }
+    } while (s->skips_entity || s->block.n == 0);
+    return RS_CONTINUE;
+}
+
+enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error *err)
+{
+    enum rs_status st = s->next < s->block.n ? RS_CONTINUE : next_block(s, err);
+    if (st != RS_CONTINUE)
+        return st;
     const struct rs_fleet_block *b = &s->block;
     size_t i = s->next++;
-    enum rs_status st = push(s, i, err);
+    if (b->time[i] < -RS_STEP_TIME_MAX || b->time[i] > RS_STEP_TIME_MAX)
+        return rs_error_set(err, RS_ECORRUPT, "entity %s: the time of row %llu is impossible", b->id,
+                            (unsigned long long)(b->row + i));
+    st = s->opt.is_lazy ? RS_OK : rs_scan_features(s, s->x, err);
     if (st < 0)
         return st;
-    if (!s->opt.is_lazy)
-        rs_scan_features(s, s->x);
     *out = (struct rs_scan_row){
         .entity = b->entity,
         .id = b->id,
@@ -303,9 +339,12 @@ enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error
     return RS_CONTINUE;
 }
 
-void rs_scan_features(const rs_scan *s, float *out_x)
+enum rs_status rs_scan_features(rs_scan *s, float *out_x, struct rs_error *err)
 {
-    rs_state_features(s->p, s->state, s->attrs, out_x);
+    enum rs_status st = push_until(s, s->next, err);
+    if (st == RS_OK)
+        rs_state_features(s->p, s->state, s->attrs, out_x);
+    return st;
 }
 
 enum rs_status rs_kind_parse(const char *word, int *out, struct rs_error *err)

@@ -54,8 +54,9 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
 enum rs_status rs_scan_move(rs_scan *s, uint64_t first, uint64_t n, struct rs_error *err);
 /* RS_CONTINUE with *out filled (its pointers live until the next step), RS_OK at the end, else an error. */
 enum rs_status rs_scan_step(rs_scan *s, struct rs_scan_row *out, struct rs_error *err);
-/* The features as of the row that the last step gave: n_steps numbers. */
-void rs_scan_features(const rs_scan *s, float *out_x);
+/* The features as of the row that the last step gave: n_steps numbers. A lazy scan looks at the samples before, and at
+ * events, only when they are asked for. RS_ECORRUPT. */
+enum rs_status rs_scan_features(rs_scan *s, float *out_x, struct rs_error *err);
 void rs_scan_free(rs_scan *s);
 RS_DEFINE_AUTO(rs_scan, rs_scan_free)
 
