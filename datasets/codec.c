@@ -160,10 +160,45 @@ static void unshuffle_4(const uint8_t *in, size_t n, uint8_t *p)
     }
 }
 
+/* Eight planes, for times and numbers of entities. */
+static void unshuffle_8(const uint8_t *in, size_t n, uint8_t *p)
+{
+    size_t i = 0;
+#ifdef __SSE2__
+    for (; i + 16 <= n; i += 16, p += 128) {
+        __m128i two[8], four[8]; /* items 0..7 of each pair of planes, then 8..15; the same of each four */
+        for (size_t k = 0; k < 4; k++) {
+            __m128i a = _mm_loadu_si128((const void *)(in + 2 * k * n + i));
+            __m128i b = _mm_loadu_si128((const void *)(in + (2 * k + 1) * n + i));
+            two[k] = _mm_unpacklo_epi8(a, b);
+            two[4 + k] = _mm_unpackhi_epi8(a, b);
+        }
+        for (size_t h = 0; h < 8; h += 4)
+            for (size_t k = 0; k < 2; k++) {
+                four[h + 2 * k] = _mm_unpacklo_epi16(two[h + 2 * k], two[h + 2 * k + 1]);
+                four[h + 2 * k + 1] = _mm_unpackhi_epi16(two[h + 2 * k], two[h + 2 * k + 1]);
+            }
+        for (size_t h = 0; h < 8; h += 4)
+            for (size_t k = 0; k < 2; k++) {
+                __m128i low = four[h + k], high = four[h + 2 + k];
+                _mm_storeu_si128((void *)(p + 16 * (h + 2 * k)), _mm_unpacklo_epi32(low, high));
+                _mm_storeu_si128((void *)(p + 16 * (h + 2 * k + 1)), _mm_unpackhi_epi32(low, high));
+            }
+    }
+#endif
+    for (; i < n; i++)
+        for (size_t b = 0; b < 8; b++)
+            *p++ = in[b * n + i];
+}
+
 static void unshuffle(const uint8_t *in, size_t n, size_t size, size_t stride, uint8_t *p)
 {
     if (size == 4 && stride == 4) {
         unshuffle_4(in, n, p);
+        return;
+    }
+    if (size == 8 && stride == 8) {
+        unshuffle_8(in, n, p);
         return;
     }
     for (size_t b = 0; b < size; b++)

@@ -493,10 +493,14 @@ static bool new_tally(struct rs_tally *t, uint32_t n_cohorts)
  * smallest threshold that fits is then still met from below. */
 static unsigned foreseen_halvings(const struct load *l)
 {
-    double n = 0.8 * (double)l->opt->n_expected / rs_comm_size(l->opt->comm);
+    double share = 0.8 / rs_comm_size(l->opt->comm), positive = share * (double)l->opt->n_positive_expected;
+    double negative = share * (double)l->opt->n_expected - positive;
     unsigned halvings = 0;
-    for (; l->budget != SIZE_MAX && n > (double)l->budget && halvings < HALVINGS_MAX; n /= 2)
+    while (l->budget != SIZE_MAX && negative + positive > (double)l->budget && halvings < HALVINGS_MAX &&
+           negative > 1) {
+        negative /= 2;
         halvings++;
+    }
     return halvings;
 }
 

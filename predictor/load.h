@@ -15,10 +15,11 @@ struct rs_load_options {
     int64_t horizon_s;
     int kind; /* as in scan.h */
     uint64_t seed;
-    size_t memory_bytes; /* for the rows; 0: no limit */
-    uint64_t n_expected; /* samples with a label in the file, about: thinning starts from it; 0: not known */
-    size_t stride_max;   /* columns that a row may have in the end, for the reckoning of memory */
-    unsigned n_threads;  /* 0: all cores */
+    size_t memory_bytes;          /* for the rows; 0: no limit */
+    uint64_t n_expected;          /* samples with a label in the file, about: thinning starts from it; 0: not known */
+    uint64_t n_positive_expected; /* of these, positive, which all stay */
+    size_t stride_max;            /* columns that a row may have in the end, for the reckoning of memory */
+    unsigned n_threads;           /* 0: all cores */
     bool is_quiet;
     rs_comm *comm;
 };

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "common/reserve.h"
 #include "models/drift.h"
 
 #define MEMORY_MAX ((size_t)64 << 20)
@@ -34,7 +35,7 @@ enum rs_status rs_references_new(size_t n_signals, rs_references **out, struct r
     b->n_keep = RS_MIN(RS_MAX(fit, (size_t)ROWS_MIN), (size_t)RS_REF_ROWS);
     b->limit = INFINITY;
     b->kept = rs_alloc(2 * b->n_keep, sizeof *b->kept);
-    b->readings = rs_alloc(2 * b->n_keep, n_signals * sizeof *b->readings);
+    b->readings = rs_reserve(2 * b->n_keep, n_signals * sizeof *b->readings);
     if (!b->kept || !b->readings)
         return rs_error_set(err, RS_ENOMEM, "references of %zu signals: out of memory", n_signals);
     for (size_t i = 0; i < 2 * b->n_keep; i++)

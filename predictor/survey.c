@@ -11,7 +11,7 @@
 #include "common/progress.h"
 #include "predictor/scan.h"
 
-#define RANGES 32 /* of entities, in a file that is not read whole */
+#define RANGES 16 /* of entities, in a file that is not read whole */
 
 /* What the pass carries beside its result. */
 struct pass {
@@ -318,7 +318,7 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
         if (!s->attrs[i].n_entities)
             return rs_error_set(err, RS_ENOMEM, "survey");
     }
-    s->share = p->info->n_rows > 2 * RS_SURVEY_READ_MAX ? RS_SURVEY_READ_MAX / (double)p->info->n_rows : 1;
+    s->share = p->info->n_rows > RS_SURVEY_WHOLE_MAX ? RS_SURVEY_READ_MAX / (double)p->info->n_rows : 1;
     double share = RS_SURVEY_ROWS / RS_MAX((double)p->info->n_rows * s->share, 1.0);
     p->keep_below = share >= 1 ? UINT64_MAX : (uint64_t)(share * 0x1p64);
     return RS_OK;

@@ -9,8 +9,9 @@
 #include "datasets/fleet.h"
 #include "predictor/cohorts.h"
 
-#define RS_SURVEY_ROWS 50000       /* rows sampled, about */
-#define RS_SURVEY_READ_MAX 1000000 /* rows read, about; a file with up to twice as many is read whole */
+#define RS_SURVEY_ROWS 50000        /* rows sampled, about */
+#define RS_SURVEY_WHOLE_MAX 2000000 /* rows of a file that is read whole */
+#define RS_SURVEY_READ_MAX 500000   /* rows read of a longer one, about */
 
 struct rs_survey_options {
     int64_t horizon_s;

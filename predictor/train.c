@@ -54,7 +54,7 @@ static enum rs_status keep_values(struct rs_program *p, struct rs_error *err)
 }
 
 static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_options *opt, struct rs_program *out,
-                                    uint32_t *n_tried, uint64_t *n_expected, struct rs_error *err)
+                                    uint32_t *n_tried, struct rs_load_options *load, struct rs_error *err)
 {
     const struct rs_fleet_info *info = rs_fleet_info(fleet);
     rs_auto_survey survey = { 0 };
@@ -69,8 +69,10 @@ static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_optio
     if (st == RS_OK)
         st = rs_autofeat_build(info, &survey, &tree, out, err);
     *n_tried = out->n_steps;
-    if (st == RS_OK)
-        *n_expected = (uint64_t)((double)survey.n_rows / survey.share);
+    if (st == RS_OK) {
+        load->n_expected = (uint64_t)((double)survey.n_rows / survey.share);
+        load->n_positive_expected = (uint64_t)((double)survey.n_positive / survey.share);
+    }
     return st == RS_OK && opt->features == RS_FEATURES_VALUES ? keep_values(out, err) : st;
 }
 
@@ -85,18 +87,11 @@ static enum rs_status check_classes(const struct rs_matrix *m, struct rs_error *
     return RS_OK;
 }
 
-static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt, uint64_t n_expected,
-                                  struct rs_program *p, struct rs_matrix *m, struct rs_error *err)
+static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt,
+                                  const struct rs_load_options *load, struct rs_program *p, struct rs_matrix *m,
+                                  struct rs_error *err)
 {
-    struct rs_load_options load_opt = { .horizon_s = opt->horizon_s,
-                                        .kind = opt->kind,
-                                        .seed = opt->seed,
-                                        .memory_bytes = opt->memory_bytes,
-                                        .n_expected = n_expected,
-                                        .stride_max = p->n_steps,
-                                        .is_quiet = opt->is_quiet,
-                                        .comm = opt->comm };
-    enum rs_status st = rs_load(fleet, p, &load_opt, m, err);
+    enum rs_status st = rs_load(fleet, p, load, m, err);
     if (st == RS_OK)
         st = check_classes(m, err);
     if (st == RS_OK)
@@ -312,10 +307,16 @@ static enum rs_status run(rs_fleet *fleet, const struct rs_train_options *opt, s
     rs_auto_sets sets = { 0 };
     rs_auto_probe probe = { 0 };
     struct rs_program *p = &t->model->program;
-    uint64_t n_expected = 0;
-    enum rs_status st = build_program(fleet, opt, p, &t->n_tried, &n_expected, err);
+    struct rs_load_options load = { .horizon_s = opt->horizon_s,
+                                    .kind = opt->kind,
+                                    .seed = opt->seed,
+                                    .memory_bytes = opt->memory_bytes,
+                                    .is_quiet = opt->is_quiet,
+                                    .comm = opt->comm };
+    enum rs_status st = build_program(fleet, opt, p, &t->n_tried, &load, err);
+    load.stride_max = p->n_steps;
     if (st == RS_OK)
-        st = load_matrix(fleet, opt, n_expected, p, &m, err);
+        st = load_matrix(fleet, opt, &load, p, &m, err);
     if (st < 0)
         return st;
     rs_sets_init(&sets, p, opt->features == RS_FEATURES_AUTO ? RS_SETS_MAX : 1);

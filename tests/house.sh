@@ -17,7 +17,7 @@ while read -r header doors; do
     done
 done <<'DOORS'
 mpi predictor/comm_mpi\.c
-hdf5 datasets/(h5(_private)?\.[ch]|test_fleet_side\.c)|tests/(damage_fleet|bench_read)\.c
+hdf5 datasets/(h5(_private)?\.[ch]|test_fleet_side\.c)|tests/(damage_fleet|bench_read|bench_train)\.c
 gsl/ predictor/ratio\.c
 libsvm/|svm\.h predictor/(rbf.*\.[ch]|test_export\.c)|tests/bench_score\.c
 libvirt/ executor/virt.*\.[ch]
