@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "common/parallel.h"
 #include "common/reserve.h"
 #include "models/drift.h"
 
@@ -53,20 +54,44 @@ void rs_references_free(rs_references *b)
     free(b);
 }
 
-static int by_priority(const void *pa, const void *pb)
+static bool is_before(const struct kept *a, const struct kept *b)
 {
-    const struct kept *a = pa, *b = pb;
-    if (a->priority != b->priority)
-        return a->priority < b->priority ? -1 : 1;
-    return a->key < b->key ? -1 : a->key > b->key;
+    return a->priority != b->priority ? a->priority < b->priority : a->key < b->key;
+}
+
+/* The n_first rows of lowest priority to the front, the last of them at its end (Hoare's selection, 1961). No two are
+ * equal, unless a row was added twice. */
+static void select_first(struct kept *k, size_t n, size_t n_first)
+{
+    size_t low = 0, high = n - 1, at = n_first - 1;
+    while (low < high) {
+        struct kept middle = k[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (is_before(&k[i], &middle))
+                i++;
+            while (is_before(&middle, &k[j]))
+                j--;
+            if (i >= j)
+                break;
+            struct kept swap = k[i];
+            k[i++] = k[j];
+            k[j--] = swap;
+        }
+        /* [low, i) is not above the middle, (j, high] not below it */
+        if (at <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
 }
 
 /* Lets go of all but the n_keep rows of lowest priority; their slots become free for the next ones. */
 static void shrink(rs_references *b)
 {
-    qsort(b->kept, b->n, sizeof *b->kept, by_priority);
     if (b->n <= b->n_keep)
         return;
+    select_first(b->kept, b->n, b->n_keep);
     b->n = b->n_keep;
     b->limit = b->kept[b->n - 1].priority;
 }
@@ -250,22 +275,40 @@ enum rs_status rs_reference_fit(const float *values, const double *weight, size_
     return RS_OK;
 }
 
+struct finish_job {
+    const rs_references *b;
+    const uint32_t *signal;
+    struct rs_reference *refs;
+    float *columns; /* b->n for each thread */
+    bool *has_failed;
+};
+
+static void finish_signal(void *arg, size_t s, unsigned worker)
+{
+    const struct finish_job *job = arg;
+    const rs_references *b = job->b;
+    size_t from = job->signal ? job->signal[s] : s;
+    float *column = job->columns + worker * b->n;
+    for (size_t i = 0; i < b->n; i++)
+        column[i] = b->readings[b->kept[i].slot * b->n_signals + from];
+    job->has_failed[s] = rs_reference_fit(column, NULL, b->n, &job->refs[s], NULL) < 0;
+}
+
 enum rs_status rs_references_finish(rs_references *b, const uint32_t *signal, size_t n, struct rs_reference **out,
                                     struct rs_error *err)
 {
     shrink(b);
+    unsigned n_threads = rs_threads();
     rs_autofree struct rs_reference *refs = rs_alloc(n, sizeof *refs);
-    rs_autofree float *column = rs_alloc(b->n, sizeof *column);
-    if (!refs || !column)
+    rs_autofree float *columns = rs_alloc(n_threads * b->n, sizeof *columns);
+    rs_autofree bool *has_failed = rs_alloc(n, sizeof *has_failed);
+    bool is_short = !refs || !columns || !has_failed;
+    if (!is_short)
+        rs_parallel(n_threads, n, finish_signal, &(struct finish_job){ b, signal, refs, columns, has_failed });
+    for (size_t s = 0; s < n && !is_short; s++)
+        is_short = has_failed[s];
+    if (is_short)
         return rs_error_set(err, RS_ENOMEM, "references of %zu signals: out of memory", n);
-    for (size_t s = 0; s < n; s++) {
-        size_t from = signal ? signal[s] : s;
-        for (size_t i = 0; i < b->n; i++)
-            column[i] = b->readings[b->kept[i].slot * b->n_signals + from];
-        enum rs_status st = rs_reference_fit(column, NULL, b->n, &refs[s], err);
-        if (st < 0)
-            return st;
-    }
     *out = rs_take(refs);
     return RS_OK;
 }
