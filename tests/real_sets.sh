@@ -35,4 +35,5 @@ judge lastday-normalised backblaze-2019-lastday/st4000dm000-normalised-dev.csv.x
     csv --map "$maps/backblaze-2019-lastday-normalised.yaml"
 judge st4000dm000 backblaze-st4000dm000-2019q4-7d/snapshot-dev.csv.xz serial_number 7d csv --map "$maps/st4000dm000-2019q4-7d.yaml"
 judge device-failure-2015 device-failure-2015/device-days-dev.csv.xz device 7d csv --map "$maps/device-failure-2015.yaml"
+judge lanl-failures lanl-failures/node-events-dev.csv.xz node_id 30d csv --map "$maps/lanl-failures.yaml"
 exit $failed
