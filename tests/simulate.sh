@@ -107,7 +107,7 @@ ids, names, off = text(f["entities/id"]), text(f["signals/name"]), f["samples/of
 time, values, parent = f["samples/time"][:], f["samples/values"][:], f["entities/parent"][:]
 ages = f["entities/attributes/age_days"][:]
 seconds = lambda s: int(datetime.fromisoformat(s.replace("Z", "+00:00")).timestamp())
-rows = [json.loads(l) for l in open("all.ndjson")]
+rows = [r for r in map(json.loads, open("all.ndjson")) if "event" not in r]
 assert len(rows) == len(time)
 r = 0
 for e, i in enumerate(ids):
