@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Imputes, prunes, widens and standardises the training matrix. */
+/* Imputes, prunes and standardises the training matrix. */
 #include "predictor/matrix.h"
 
 #include <math.h>
@@ -168,36 +168,6 @@ enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_co
         p->steps[j].impute = impute[j] = (float)m->mean[j];
     rs_parallel(0, STRIPES, impute_stripe, &(struct rows_job){ m, impute });
     return RS_OK;
-}
-
-enum rs_status rs_matrix_widen(struct rs_matrix *m, size_t stride, struct rs_error *err)
-{
-    size_t cells;
-    if (stride <= m->stride)
-        return RS_OK;
-    float *x = rs_mul_size(m->n, stride, &cells) ? rs_realloc(m->x, cells, sizeof *x) : NULL;
-    if (!x)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", m->n, stride);
-    m->x = x;
-    for (size_t i = m->n; i-- > 0;)
-        memmove(x + i * stride, x + i * m->stride, m->d * sizeof *x);
-    m->stride = stride;
-    return RS_OK;
-}
-
-enum rs_status rs_matrix_extend(struct rs_matrix *m, size_t d, rs_comm *comm, struct rs_error *err)
-{
-    double *mean = rs_realloc(m->mean, d, sizeof *mean);
-    if (mean)
-        m->mean = mean;
-    double *scale = rs_realloc(m->scale, d, sizeof *scale);
-    if (scale)
-        m->scale = scale;
-    if (!mean || !scale)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", d);
-    size_t first = m->d;
-    m->d = d;
-    return first < d ? take_columns(m, first, d, comm, err) : RS_OK;
 }
 
 /* FNV-1a over the cells of each column, a cell at a time, in rows spread over the matrix. */

@@ -53,10 +53,6 @@ enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_co
 enum rs_status rs_matrix_useful(const struct rs_matrix *m, rs_comm *comm, bool *keep, struct rs_error *err);
 /* Drops the other columns. */
 void rs_matrix_prune(struct rs_matrix *m, const bool *keep);
-/* Makes room for `stride` columns a row, in place: the memory grows to n x stride. RS_ENOMEM. */
-enum rs_status rs_matrix_widen(struct rs_matrix *m, size_t stride, struct rs_error *err);
-/* Sets mean and scale of the columns from d on, as of the weighted rows, and takes them into use. RS_ENOMEM. */
-enum rs_status rs_matrix_extend(struct rs_matrix *m, size_t d, rs_comm *comm, struct rs_error *err);
 /* math.md F15: x := (x - mean) / scale. Call once, at the end. */
 void rs_matrix_standardise(struct rs_matrix *m);
 void rs_matrix_clear(struct rs_matrix *m);
