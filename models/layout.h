@@ -6,11 +6,13 @@
  *     time, changed         int64 per signal that a rate, or a time since change, is taken of
  *     since                 struct since_state per kind of event whose time is asked for
  *     counts                per kind of event and window: the newest bucket, then a count per bucket
- *     of each window        (n + 1) rows, one per bucket: a struct moment per ring, an offset per rate ring (int64
- * where the buckets are longer than 2^32 s, else uint32), a float per first-reading ring value                 float
- * per signal, NaN before the first reading lacks                 byte per signal that a missing-indicator watches Row b
- * mod (n + 1) of a window is for bucket b. The rows are always those of the bucket of the newest sample and of the n
- * before it: a sample in a new bucket clears the rows of the buckets that it enters. */
+ *     of each window        (n + 1) rows, one per bucket: a struct moment per ring; an offset per rate ring (int64
+ *                           where the buckets are longer than 2^32 s, else uint32); a float per first-reading ring
+ *     value                 float per signal, NaN before the first reading
+ *     lacks                 byte per signal that a missing-indicator watches
+ *
+ * Row b mod (n + 1) of a window is for bucket b. The rows are always those of the bucket of the newest sample and of
+ * the n before it: a sample in a new bucket clears the rows of the buckets that it enters. */
 #ifndef RS_MODELS_LAYOUT_H
 #define RS_MODELS_LAYOUT_H
 

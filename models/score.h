@@ -2,8 +2,9 @@
 /* Scoring many rows at once, at the speed of the memory.
  *
  * The arithmetic of one row is the same whatever the batch, the thread and the processor: 8 lanes, multiply, then add
- * (never fused), lanes joined in one order (docs/math.md M1); of radial machines always fused (M8). The path for the processor (plain C, AVX2, AVX-512)
- * is chosen at the first call; the environment variable RESEAT_CPU=plain|avx2|avx512 asks for a lesser one. */
+ * (never fused), lanes joined in one order (docs/math.md M1); of radial machines always fused (M8). The path for the
+ * processor (plain C, AVX2, AVX-512) is chosen at the first call; the environment variable
+ * RESEAT_CPU=plain|avx2|avx512 asks for a lesser one. */
 #ifndef RS_MODELS_SCORE_H
 #define RS_MODELS_SCORE_H
 

@@ -25,8 +25,8 @@ typedef struct rs_cohort_tree {
 } rs_cohort_tree;
 
 /* Picks the attributes: those named in list ("model,firmware"; RS_EUSAGE where the file lacks one or it is a number),
- * or, where list is NULL, one named model, else the most various one named type, family or system, else the most various
- * of 2 to 200 values, with firmware nested in it; else none. "" picks none. */
+ * or, where list is NULL, one named model, else the most various one named type, family or system, else the most
+ * various of 2 to 200 values, with firmware nested in it; else none. "" picks none. */
 enum rs_status rs_cohort_tree_init(rs_cohort_tree *t, const struct rs_fleet_info *info, const char *list,
                                    struct rs_error *err);
 void rs_cohort_tree_clear(rs_cohort_tree *t);

@@ -74,7 +74,8 @@ static bool choose_sides(const struct rs_tests *t, struct sides *out)
     out->list = rs_alloc(t->units->n_attrs, sizeof *out->list);
     if (!sorted || !out->list)
         return false;
-    memcpy(sorted, t->list, t->n * sizeof *sorted);
+    if (t->n > 0)
+        memcpy(sorted, t->list, t->n * sizeof *sorted);
     qsort(sorted, t->n, sizeof *sorted, by_attr_then_p);
     for (size_t i = 0; i < t->n; i++) {
         uint32_t attr = sorted[i].condition[0].attr;

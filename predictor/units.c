@@ -11,11 +11,16 @@
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define SAMPLE 65536 /* units whose numbers place the edges of bins */
 
-static enum rs_status open_temporary(int *out, struct rs_error *err)
+static const char *temporary_folder(void)
 {
     const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/var/tmp";
+}
+
+static enum rs_status open_temporary(int *out, struct rs_error *err)
+{
     char path[4096];
-    snprintf(path, sizeof path, "%s/reseat-units-XXXXXX", folder && *folder ? folder : "/var/tmp");
+    snprintf(path, sizeof path, "%s/reseat-units-XXXXXX", temporary_folder());
     int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
         return rs_error_errno(err, rs_status_from_errno(errno), "temporary file %s", path);
@@ -61,7 +66,8 @@ static enum rs_status flush(rs_units *u, struct rs_error *err)
     for (size_t done = 0; done < u->filled;) {
         ssize_t n = write(u->fd, u->buffer + done, u->filled - done);
         if (n < 0 && errno != EINTR)
-            return rs_error_errno(err, rs_status_from_errno(errno), "temporary file of the entities");
+            return rs_error_errno(err, rs_status_from_errno(errno),
+                                  "temporary file of the entities, in %s (TMPDIR chooses)", temporary_folder());
         done += n > 0 ? (size_t)n : 0;
     }
     u->filled = 0;
