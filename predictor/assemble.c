@@ -2,6 +2,15 @@
 /* Weights per raw unit, deltas, provenance. */
 #include "predictor/assemble.h"
 
+/* The command; and the memory, which is the machine's by default, where rows were left out for it. */
+static char *describe_options(const struct rs_train_options *opt, const struct rs_matrix *m)
+{
+    char *text = NULL;
+    if (!(m->keep_share < 1))
+        return strdup(opt->command);
+    return asprintf(&text, "%s --memory %zu", opt->command, opt->memory_bytes) < 0 ? NULL : text;
+}
+
 static enum rs_status fill_meta(const struct rs_train_options *opt, const struct rs_matrix *m, struct rs_model *out,
                                 struct rs_error *err)
 {
@@ -9,7 +18,7 @@ static enum rs_status fill_meta(const struct rs_train_options *opt, const struct
     double threshold = out->meta.threshold;
     out->meta = (struct rs_model_meta){
         .tool = strdup("reseat " RS_VERSION),
-        .options = strdup(opt->command),
+        .options = describe_options(opt, m),
         .seed = opt->seed,
         .data_digest = t->digest,
         .horizon_s = opt->horizon_s,

@@ -422,9 +422,14 @@ enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct r
         all += x->weight[i];
     }
     qsort(risks, x->n, sizeof *risks, compare_risks);
-    for (size_t i = 0; i < x->n && above <= budget * all; i++) {
-        above += risks[i].weight;
-        *out = risks[i].risk;
+    for (size_t i = 0; i < x->n && above <= budget * all;) {
+        double risk = risks[i].risk, tied = 0;
+        while (i < x->n && risks[i].risk == risk)
+            tied += risks[i++].weight;
+        if (above > 0 && above + tied > 2 * budget * all)
+            break;
+        above += tied;
+        *out = risk;
     }
     return RS_OK;
 }
