@@ -296,6 +296,12 @@ static void find_champions(struct rs_selection *s, const struct rs_contest *cont
     }
 }
 
+/* Whether the target cannot be shown to be below that of the best. */
+static bool is_tied(const struct rs_contender *c)
+{
+    return c->gap >= 0 || c->gap_high >= 0;
+}
+
 /* math.md C5 */
 static void choose(struct rs_selection *s, struct rs_contest *contest)
 {
@@ -309,8 +315,7 @@ static void choose(struct rs_selection *s, struct rs_contest *contest)
     rs_contest_compare(contest, s->best);
     s->leader = s->best;
     for (size_t c = 0; c < s->n; c++)
-        if (s->of[c].is_champion && -contest->of[c].gap <= contest->of[c].gap_se &&
-            s->of[c].log_loss < s->of[s->leader].log_loss)
+        if (s->of[c].is_champion && is_tied(&contest->of[c]) && s->of[c].log_loss < s->of[s->leader].log_loss)
             s->leader = c;
     s->chosen = s->leader;
     for (size_t c = s->n; c-- > 0;) {
@@ -320,12 +325,11 @@ static void choose(struct rs_selection *s, struct rs_contest *contest)
         to->roc_auc = of->roc_auc;
         to->average_precision = of->average_precision;
         to->gap = of->gap;
-        to->gap_se = of->gap_se;
         to->gap_low = of->gap_low;
         to->gap_high = of->gap_high;
         to->loss_gap = to->log_loss - s->of[s->leader].log_loss;
         to->loss_gap_se = rs_contest_loss_se(contest, c, s->leader);
-        if (c < s->leader && to->is_champion && -of->gap <= of->gap_se && to->loss_gap <= to->loss_gap_se)
+        if (c < s->leader && to->is_champion && is_tied(of) && to->loss_gap <= to->loss_gap_se)
             s->chosen = c;
     }
 }

@@ -18,7 +18,7 @@ enum rs_learner_choice { RS_LEARN_AUTO, RS_LEARN_LOGISTIC, RS_LEARN_SVM, RS_LEAR
 struct rs_scored {
     struct rs_candidate candidate;
     double value, log_loss, roc_auc, average_precision; /* of the held-out rows, calibrated within folds */
-    double gap, gap_se, gap_low, gap_high;              /* of the target, to the best candidate */
+    double gap, gap_low, gap_high;                      /* of the target, to the best candidate */
     double loss_gap, loss_gap_se;                       /* of the log loss, to the leader */
     bool has_converged;                                 /* on every fold */
     bool is_champion;                                   /* the lowest log loss of its family */

@@ -213,7 +213,7 @@ void rs_contest_compare(struct rs_contest *c, size_t reference)
     for (size_t k = 0; k < c->n_of; k++) {
         struct rs_contender *of = &c->of[k];
         of->gap = of->value - c->of[reference].value;
-        of->gap_se = difference(c, k, reference, 0, gap, &n);
+        difference(c, k, reference, 0, gap, &n);
         of->gap_low = n ? gap[(size_t)(0.025 * (double)n)] : NAN;
         of->gap_high = n ? gap[(size_t)(0.975 * (double)n)] : NAN;
         of->loss_gap = of->log_loss - c->of[reference].log_loss;

@@ -28,7 +28,7 @@ struct rs_contender {
     double log_loss;
     double roc_auc, average_precision;
     /* Against the reference: differences of value and log loss, their standard errors, and 95 % intervals. */
-    double gap, gap_se, gap_low, gap_high;
+    double gap, gap_low, gap_high;
     double loss_gap, loss_gap_se;
 };
 
