@@ -15,6 +15,7 @@
 #define FINAL_MAX_ITER 200
 #define ALERT_BUDGET 0.01 /* of the suggested threshold */
 #define THRESHOLD_ROWS 50000
+#define RARE_SCALE 0.3 /* the least scale of an indicator */
 
 void rs_training_clear(struct rs_training *t)
 {
@@ -87,6 +88,14 @@ static enum rs_status check_classes(const struct rs_matrix *m, struct rs_error *
     return RS_OK;
 }
 
+/* math.md F15: a value of an attribute that few entities have is held back as one that a tenth of them have */
+static void widen_indicators(const struct rs_program *p, struct rs_matrix *m)
+{
+    for (size_t j = 0; j < m->d; j++)
+        if (p->steps[j].op == RS_STEP_ONEHOT || p->steps[j].op == RS_STEP_COHORT)
+            m->scale[j] = fmax(m->scale[j], RARE_SCALE);
+}
+
 static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options *opt,
                                   const struct rs_load_options *load, struct rs_program *p, struct rs_matrix *m,
                                   struct rs_error *err)
@@ -107,7 +116,10 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
     rs_matrix_prune(m, keep);
     if (m->d == 0)
         return rs_error_set(err, RS_ENODATA, "every feature is constant: there is nothing to learn from");
-    return rs_autofeat_prune(p, keep, err);
+    st = rs_autofeat_prune(p, keep, err);
+    if (st == RS_OK && isnan(opt->C)) /* who names C gets the penalty of the textbook */
+        widen_indicators(p, m);
+    return st;
 }
 
 /* What validation decides: the candidate, the strength of pooling, the calibration, the threshold. */
