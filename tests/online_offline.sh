@@ -20,7 +20,7 @@ cd "$work"
 [ -n "${FLEET:-}" ] || "$BIN/reseat" simulate --hosts 40 --days 50 --seed 11 --failure-rate 6 --quiet -o "$fleet" >/dev/null
 if [ -z "${MODEL:-}" ]; then
     "$BIN/reseat" train "$fleet" -o "$model" --quiet
-    "$BIN/reseat" dump "$model" | awk '$1 != 0 && /events\[.*\(failure\)/ { found = 1 } END { exit !found }' ||
+    [ -n "${FLEET:-}" ] || "$BIN/reseat" dump "$model" | awk '$1 != 0 && /events\[.*\(failure\)/ { found = 1 } END { exit !found }' ||
         { echo "online_offline: the model looks at no failures, so this would prove less" >&2; exit 1; }
 fi
 "$BIN/reseat" score "$fleet" -m "$model" --last --quiet -o offline.csv
