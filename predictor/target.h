@@ -27,7 +27,7 @@ struct rs_contender {
     double value;       /* of the target; higher is better (the log loss with its sign turned) */
     double log_loss;
     double roc_auc, average_precision;
-    /* Against the reference: differences of value and log loss, their standard errors, and 95 % intervals. */
+    /* Against the reference: the difference of value with its 95 % interval, of log loss with its standard error. */
     double gap, gap_low, gap_high;
     double loss_gap, loss_gap_se;
 };
