@@ -4,10 +4,13 @@
 #include "codec.h"
 
 #include <libdeflate.h>
+#include <math.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+
+#include "common/each_unit.h"
 
 #define LEVEL 1 /* measured: twice the speed of level 6 for a tenth more bytes on shuffled telemetry */
 #define CHECKSUM_SIZE 4
@@ -15,13 +18,16 @@
 #define ZLIB_TAIL 4 /* Adler-32 */
 #define STORED_MAX 65535u
 #define STORED_HEAD 5
+#define OUT_PAD 1024   /* behind the planes: as RS_CODEC_PAD, for the output; a match has up to 258 bytes */
+#define NOISE_BITS 5.0 /* stored, a byte takes at most 3/8 more, and is there without the 2 ns that decoding takes */
+#define HASH_BITS 12
 #define NOISE_MIN 4096u /* bytes of a plane below which nothing can be said of them */
 
 struct rs_codec {
     size_t n_max, size;
     struct libdeflate_compressor *deflate;
     struct libdeflate_decompressor *inflate;
-    uint8_t *planes; /* n_max * size: the shuffled items */
+    uint8_t *planes; /* n_max * size: the shuffled items; OUT_PAD more */
     uint8_t *packed;
     size_t packed_cap;
 };
@@ -40,8 +46,8 @@ rs_codec *rs_codec_new(size_t n_max, size_t size)
     c->inflate = libdeflate_alloc_decompressor();
     c->packed_cap =
         libdeflate_zlib_compress_bound(NULL, bytes) + size * (n_max / STORED_MAX + 1) * STORED_HEAD + CHECKSUM_SIZE;
-    c->planes = rs_alloc(bytes, 1);
-    c->packed = rs_alloc(c->packed_cap, 1);
+    c->planes = rs_alloc(bytes + OUT_PAD, 1);
+    c->packed = rs_alloc(c->packed_cap + RS_CODEC_PAD, 1);
     if (!c->deflate || !c->inflate || !c->planes || !c->packed)
         return NULL;
     return rs_take(c);
@@ -75,7 +81,7 @@ static uint64_t fold(uint64_t sum)
 
 /* Sums of n blocks of LANES big-endian words: *sum1 of the words, *sum2 of the words by n * LANES less their place.
  * Lanes are independent, so that the compiler adds them side by side. */
-static void sum_blocks(const uint8_t *p, size_t n, uint64_t *sum1, uint64_t *sum2)
+RS_EACH_UNIT static void sum_blocks(const uint8_t *p, size_t n, uint64_t *sum1, uint64_t *sum2)
 {
     uint32_t s1[LANES] = { 0 }, s2[LANES] = { 0 };
     for (size_t b = 0; b < n; b++, p += 2 * LANES) {
@@ -206,22 +212,30 @@ static void unshuffle(const uint8_t *in, size_t n, size_t size, size_t stride, u
             p[i * stride + b] = in[b * n + i];
 }
 
-/* Whether bytes look as if they came from a fair lot: all values about equally often, and no more often twice in a row
- * than chance has it. Such are the low bytes of measured numbers. */
+/* Whether coding a plane would make it little shorter: its bytes are worth NOISE_BITS or more each, as low bytes of
+ * measured numbers are, and strings of four do not come again. */
 static bool is_noise(const uint8_t *p, size_t n)
 {
-    uint32_t count[256] = { 0 };
+    uint32_t count[256] = { 0 }, last[1u << HASH_BITS] = { 0 };
     size_t n_repeats = 0;
     if (n < NOISE_MIN)
         return false;
     for (size_t i = 0; i < n; i++)
         count[p[i]]++;
-    for (size_t i = 1; i < n; i++)
-        n_repeats += p[i] == p[i - 1];
-    double squares = 0; /* n^2 / 256 where all are equally often, n more from chance */
+    double bits = 0;
     for (size_t v = 0; v < 256; v++)
-        squares += (double)count[v] * count[v];
-    return n_repeats < n / 64 && squares < 1.1 * (double)n * (double)n / 256 + (double)n;
+        bits -= count[v] ? count[v] * log2(count[v] / (double)n) : 0;
+    if (bits < NOISE_BITS * (double)n)
+        return false;
+    for (uint32_t i = 0; i + 4 <= n; i++) {
+        uint32_t here, there;
+        memcpy(&here, p + i, sizeof here);
+        uint32_t *slot = &last[(uint32_t)(here * 2654435769u) >> (32 - HASH_BITS)];
+        memcpy(&there, p + *slot, sizeof there);
+        n_repeats += here == there;
+        *slot = i;
+    }
+    return n_repeats < n / 16;
 }
 
 /* A stored block of at most STORED_MAX bytes: RFC 1951, 3.2.4. */
@@ -236,8 +250,8 @@ static size_t put_stored(uint8_t *out, const uint8_t *p, size_t len)
     return STORED_HEAD + len;
 }
 
-/* One zlib stream. Planes of noise at the front are stored, as to code them would make them hardly any shorter and
- * decoding several times slower; the rest is coded by itself. */
+/* One zlib stream. Planes of noise at the front are stored, as to code them would make them little shorter and decoding
+ * several times slower; the rest is coded by itself. */
 static size_t deflate_planes(rs_codec *c, const uint8_t *plain, size_t n, size_t size)
 {
     size_t n_noise = 0, len = ZLIB_HEAD, cap = c->packed_cap - CHECKSUM_SIZE;
@@ -272,6 +286,16 @@ void rs_codec_encode(rs_codec *c, const void *p, size_t n, size_t stride, const 
     *out_len = len;
 }
 
+/* One zlib stream of len bytes to c->planes, where it makes exactly `want`. Longer buffers than need be keep libdeflate
+ * out of the slow loop with which it nears an end: a plane of zeros is a handful of bytes, all of them near it. */
+static bool inflate_planes(rs_codec *c, const uint8_t *in, size_t len, size_t want)
+{
+    size_t used, made;
+    enum libdeflate_result r =
+        libdeflate_zlib_decompress_ex(c->inflate, in, len + RS_CODEC_PAD, c->planes, want + OUT_PAD, &used, &made);
+    return r == LIBDEFLATE_SUCCESS && used == len && made == want;
+}
+
 const char *rs_codec_decode(rs_codec *c, const uint8_t *in, size_t len, unsigned mask, void *p, size_t n, size_t stride)
 {
     if (!(mask & RS_CODEC_NO_CHECKSUM)) {
@@ -286,7 +310,7 @@ const char *rs_codec_decode(rs_codec *c, const uint8_t *in, size_t len, unsigned
     const uint8_t *plain = in;
     size_t want = n * c->size;
     if (!(mask & RS_CODEC_NO_DEFLATE)) {
-        if (libdeflate_zlib_decompress(c->inflate, in, len, c->planes, want, NULL) != LIBDEFLATE_SUCCESS)
+        if (!inflate_planes(c, in, len, want))
             return "compressed bytes are damaged";
         plain = c->planes;
     } else if (len != want) {

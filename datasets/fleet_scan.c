@@ -5,11 +5,12 @@
 
 #include <math.h>
 
+#include "common/reserve.h"
 #include "datasets/contain.h"
 #include "datasets/fleet_private.h"
 #include "datasets/fleet_write.h"
 
-#define WINDOW_BYTES ((size_t)8 << 20)
+#define WINDOW_BYTES ((size_t)4 << 20)
 
 struct rs_fleet_scan {
     rs_fleet *f;
@@ -121,7 +122,7 @@ static enum rs_status open_samples(rs_fleet_scan *s, struct rs_error *err)
         return rs_error_set(err, RS_ECORRUPT, "/samples: its datasets differ in length");
     choose_window(s);
     s->times = rs_alloc(s->window_rows, sizeof *s->times);
-    s->rows = rs_alloc(s->window_rows * (info->n_signals ? info->n_signals : 1), sizeof *s->rows);
+    s->rows = rs_reserve(s->window_rows * (info->n_signals ? info->n_signals : 1), sizeof *s->rows);
     s->labels = rs_alloc(s->window_rows, sizeof *s->labels);
     return s->times && s->rows && s->labels ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of samples");
 }
@@ -331,11 +332,13 @@ static enum rs_status read_window(rs_fleet_scan *s, struct rs_error *err)
     uint64_t first = s->row - s->row % s->chunk_rows;
     size_t n = (size_t)RS_MIN((uint64_t)s->window_rows, RS_MAX(s->rows_end, s->row_end) - first);
     s->window_n = 0;
-    enum rs_status st = rs_h5_read(s->time, first, n, s->times, err);
-    if (st == RS_OK && s->values)
-        st = rs_h5_read(s->values, first, n, s->rows, err);
-    if (st == RS_OK && s->label)
-        st = rs_h5_read(s->label, first, n, s->labels, err);
+    struct rs_h5_range ranges[3] = { { s->time, first, n, s->times } };
+    size_t n_ranges = 1;
+    if (s->values)
+        ranges[n_ranges++] = (struct rs_h5_range){ s->values, first, n, s->rows };
+    if (s->label)
+        ranges[n_ranges++] = (struct rs_h5_range){ s->label, first, n, s->labels };
+    enum rs_status st = rs_h5_read_all(ranges, n_ranges, err);
     if (st < 0)
         return st;
     s->window_first = first;

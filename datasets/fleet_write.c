@@ -2,7 +2,7 @@
 /* The layout of a fleet file, from the writing side: /signals, /attributes, /entities, /samples, /failures. */
 #include "fleet_write.h"
 
-#define CHUNK_ROWS 8192u
+#define CHUNK_ROWS 16384u
 #define BLOCK_BYTES ((size_t)4 << 20)
 
 struct rs_fleet_writer {

@@ -7,7 +7,7 @@
  * and no buffer is larger than the limits below. Chunks of the usual filters are decoded by datasets/codec.h; others,
  * such as a repacked file has, by the library. A handle belongs to one thread at a time;
  * different ones, also of one file, may be used by different threads at once: calls of the library are serialised by
- * one lock, decoding runs outside of it, that of a matrix on all cores (RESEAT_THREADS). */
+ * one lock, decoding runs outside of it, on all cores (RESEAT_THREADS) where much is read at once. */
 #ifndef RS_DATASETS_H5_H
 #define RS_DATASETS_H5_H
 
@@ -72,6 +72,19 @@ size_t rs_h5_row_size(const rs_h5_data *d); /* bytes */
 /* Reads rows [first, first + n) into out; RS_ECORRUPT where the range runs past the end or a chunk is damaged. Reading
  * onwards in small steps decodes each chunk of a column once. */
 enum rs_status rs_h5_read(rs_h5_data *d, uint64_t first, size_t n, void *out, struct rs_error *err);
+
+/* Rows [first, first + n) of a dataset, to out. */
+struct rs_h5_range {
+    rs_h5_data *data;
+    uint64_t first;
+    size_t n;
+    void *out;
+};
+
+#define RS_H5_RANGES_MAX 4
+/* Reads at most RS_H5_RANGES_MAX ranges of different datasets, all cores busy with all of them. The error is that of
+ * the first range that has one. */
+enum rs_status rs_h5_read_all(const struct rs_h5_range *ranges, size_t n, struct rs_error *err);
 void rs_h5_data_free(rs_h5_data *d);
 RS_DEFINE_AUTO(rs_h5_data, rs_h5_data_free)
 

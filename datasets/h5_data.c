@@ -219,17 +219,11 @@ static enum rs_status check_extent(rs_h5_data *d, uint32_t width, int *out_rank,
     return RS_OK;
 }
 
-/* What reading needs: a column keeps its decoded chunk; a matrix is decoded by as many threads as are of use. */
-static enum rs_status make_workers(rs_h5_data *d, int rank, struct rs_error *err)
+static enum rs_status make_workers(rs_h5_data *d, struct rs_error *err)
 {
-    size_t n = rank == 1 ? 1 : RS_MIN(rs_threads(), RS_H5_WORKERS_MAX), items = 0;
-    rs_mul_size(d->shape.chunk_rows, d->chunk_columns, &items);
-    d->workers = rs_alloc(n, sizeof *d->workers);
-    d->n_workers = d->workers ? n : 0;
-    bool is_made = d->workers && (rank == 2 || (d->buffer = rs_alloc(items, d->item_size)));
-    if (is_made)
-        is_made = (d->workers[0].codec = rs_codec_new(items, d->item_size)) != NULL;
-    return is_made ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
+    d->n_workers = RS_MIN(rs_threads(), RS_H5_WORKERS_MAX);
+    d->workers = rs_alloc(d->n_workers, sizeof *d->workers);
+    return d->workers ? RS_OK : rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
 }
 
 enum rs_status rs_h5_data_open(rs_h5 *h, const char *path, enum rs_h5_type type, uint32_t width, rs_h5_data **out,
@@ -263,7 +257,7 @@ enum rs_status rs_h5_data_open(rs_h5 *h, const char *path, enum rs_h5_type type,
     if (!d->is_ours && !has_sane_chunks(d, plan, rank))
         return rs_error_set(err, RS_ECORRUPT, "%s: chunks of an impossible size", path);
     if (d->is_ours)
-        st = make_workers(d, rank, err);
+        st = make_workers(d, err);
     else
         d->shape.chunk_rows = 8192;
     if (st == RS_OK)
@@ -286,96 +280,19 @@ size_t rs_h5_row_size(const rs_h5_data *d)
     return d->row_size;
 }
 
-/* The encoded chunk at d's row and column into w->raw; *out_mask says which filters it lacks, in codec.h's bits. */
-static enum rs_status fetch_chunk(rs_h5_data *d, struct rs_h5_worker *w, hsize_t offset[2], hsize_t *out_len,
-                                  unsigned *out_mask, struct rs_error *err)
+enum rs_status rs_h5_read_hyperslab(const struct rs_h5_range *r, struct rs_error *err)
 {
     rs_h5_guard guard = rs_h5_lock();
-    uint32_t mask = 0;
-    if (H5Dget_chunk_storage_size(d->id, offset, out_len) < 0)
-        return rs_h5_error(err, RS_ECORRUPT, "its index of chunks is damaged", d->path);
-    /* Another writer's deflate may do somewhat worse than ours at its worst. */
-    if (*out_len == 0 || *out_len > 2 * rs_codec_bound(w->codec) + 1024)
-        return rs_error_set(err, RS_ECORRUPT, "%s: row %llu: its chunk is missing or of an impossible length", d->path,
-                            (unsigned long long)offset[0]);
-    if (*out_len > w->raw_cap) {
-        uint8_t *grown = rs_realloc(w->raw, (size_t)*out_len, 1);
-        if (!grown)
-            return rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
-        w->raw = grown;
-        w->raw_cap = (size_t)*out_len;
-    }
-    if (H5Dread_chunk(d->id, H5P_DEFAULT, offset, &mask, w->raw) < 0)
-        return rs_h5_error(err, RS_ECORRUPT, "a chunk cannot be read", d->path);
-    *out_mask = d->absent;
-    for (unsigned i = 0; i < d->n_filters; i++)
-        if (mask >> i & 1)
-            *out_mask |= 1u << d->bit_of[i];
-    return RS_OK;
-}
-
-enum rs_status rs_h5_decode_chunk(rs_h5_data *d, struct rs_h5_worker *w, uint64_t chunk, uint32_t column, void *out,
-                                  struct rs_error *err)
-{
-    hsize_t offset[2] = { chunk * d->shape.chunk_rows, column }, len = 0;
-    unsigned mask = 0;
-    enum rs_status st = fetch_chunk(d, w, offset, &len, &mask, err);
-    if (st < 0)
-        return st;
-    size_t n = (size_t)d->shape.chunk_rows * d->chunk_columns;
-    const char *wrong = rs_codec_decode(w->codec, w->raw, (size_t)len, mask, out, n, d->item_size);
-    if (wrong)
-        return rs_error_set(err, RS_ECORRUPT, "%s: chunk at row %llu: %s", d->path, (unsigned long long)offset[0],
-                            wrong);
-    return RS_OK;
-}
-
-static enum rs_status read_column(rs_h5_data *d, uint64_t first, size_t n, uint8_t *out, struct rs_error *err)
-{
-    uint32_t rows = d->shape.chunk_rows;
-    while (n) {
-        uint64_t chunk = first / rows;
-        if (chunk != d->chunk) {
-            d->chunk = RS_H5_NO_CHUNK;
-            enum rs_status st = rs_h5_decode_chunk(d, &d->workers[0], chunk, 0, d->buffer, err);
-            if (st < 0)
-                return st;
-            d->chunk = chunk;
-        }
-        size_t skip = (size_t)(first % rows), take = RS_MIN(n, rows - skip);
-        memcpy(out, d->buffer + skip * d->item_size, take * d->item_size);
-        out += take * d->item_size;
-        first += take;
-        n -= take;
-    }
-    return RS_OK;
-}
-
-/* Any layout, by the library. */
-static enum rs_status read_hyperslab(rs_h5_data *d, uint64_t first, size_t n, void *out, struct rs_error *err)
-{
-    if (!n)
-        return RS_OK;
-    rs_h5_guard guard = rs_h5_lock();
+    const rs_h5_data *d = r->data;
     int rank = d->shape.width ? 2 : 1;
-    hsize_t start[2] = { first, 0 }, count[2] = { n, d->shape.width };
+    hsize_t start[2] = { r->first, 0 }, count[2] = { r->n, d->shape.width };
     rs_auto_hid space = H5Dget_space(d->id);
     rs_auto_hid memory = H5Screate_simple(rank, count, NULL);
     rs_auto_hid type = disk_type(&d->shape);
     if (space < 0 || memory < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
-        H5Dread(d->id, type, memory, space, H5P_DEFAULT, out) < 0)
+        H5Dread(d->id, type, memory, space, H5P_DEFAULT, r->out) < 0)
         return rs_h5_error(err, RS_ECORRUPT, "cannot be read", d->path);
     return RS_OK;
-}
-
-enum rs_status rs_h5_read(rs_h5_data *d, uint64_t first, size_t n, void *out, struct rs_error *err)
-{
-    if (first > d->rows || n > d->rows - first)
-        return rs_error_set(err, RS_ECORRUPT, "%s: rows %llu to %llu asked for, %llu there", d->path,
-                            (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)d->rows);
-    if (!d->is_ours)
-        return read_hyperslab(d, first, n, out, err);
-    return d->shape.width ? rs_h5_read_matrix(d, first, n, out, err) : read_column(d, first, n, out, err);
 }
 
 void rs_h5_data_free(rs_h5_data *d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What h5.c and h5_data.c share: the library itself. Nobody else may include this. */
+/* What h5.c, h5_data.c and h5_chunks.c share: the library itself. Nobody else may include this. */
 #ifndef RS_DATASETS_H5_PRIVATE_H
 #define RS_DATASETS_H5_PRIVATE_H
 
@@ -15,11 +15,20 @@ struct rs_h5 {
     hid_t file;
 };
 
+#define RS_H5_GROUP 16u /* columns of one task, where chunks have one column */
+
+/* A chunk as it is in the file: where in rs_h5_worker.raw, and which filters it lacks, in the bits of codec.h. */
+struct rs_h5_encoded {
+    size_t at, len;
+    unsigned mask;
+};
+
 /* What one thread needs to decode chunks; codec and scratch are made at the first use. */
 struct rs_h5_worker {
     rs_codec *codec;
-    uint8_t *raw; /* the encoded chunk */
+    uint8_t *raw; /* encoded chunks, those of one task */
     size_t raw_cap;
+    struct rs_h5_encoded encoded[RS_H5_GROUP];
     uint8_t *scratch; /* decoded chunks that are still to be laid out by rows */
 };
 
@@ -49,12 +58,8 @@ rs_h5_guard_t rs_h5_lock(void);
 void rs_h5_unlock(const rs_h5_guard_t *guard);
 #define rs_h5_guard __attribute__((cleanup(rs_h5_unlock), unused)) rs_h5_guard_t
 
-/* One whole chunk, from row chunk * chunk_rows and the column on, into out: chunk_rows x chunk_columns items. Threads
- * may decode at once, each with a worker of its own. */
-enum rs_status rs_h5_decode_chunk(rs_h5_data *d, struct rs_h5_worker *w, uint64_t chunk, uint32_t column, void *out,
-                                  struct rs_error *err);
-/* Rows of a matrix whose chunks codec.h knows. */
-enum rs_status rs_h5_read_matrix(rs_h5_data *d, uint64_t first, size_t n, uint8_t *out, struct rs_error *err);
+/* Rows of any layout, by the library. */
+enum rs_status rs_h5_read_hyperslab(const struct rs_h5_range *r, struct rs_error *err);
 
 static inline void rs_cleanup_hid(hid_t *id)
 {

@@ -155,17 +155,23 @@ static void test_codec_refuses(void **state)
     rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
     assert_null(rs_codec_decode(d, bytes, len, 0, back, N, sizeof *back));
     assert_memory_equal(items, back, sizeof items);
-    rs_autofree uint8_t *damaged = malloc(len);
+    rs_autofree uint8_t *damaged = calloc(len + RS_CODEC_PAD, 1);
     for (size_t bit = 0; bit < 8 * len; bit += 5) {
         memcpy(damaged, bytes, len);
         damaged[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_non_null(rs_codec_decode(d, damaged, len, 0, back, N, sizeof *back));
     }
     assert_non_null(rs_codec_decode(d, bytes, 3, 0, back, N, sizeof *back));
+    /* without its checksum: neither too short nor too long by a byte, though what is missing follows */
+    memcpy(damaged, bytes, len);
+    assert_null(rs_codec_decode(d, damaged, len - 4, RS_CODEC_NO_CHECKSUM, back, N, sizeof *back));
+    assert_non_null(rs_codec_decode(d, damaged, len - 5, RS_CODEC_NO_CHECKSUM, back, N, sizeof *back));
+    assert_non_null(rs_codec_decode(d, damaged, len - 3, RS_CODEC_NO_CHECKSUM, back, N, sizeof *back));
     assert_non_null(rs_codec_decode(d, bytes, len, 0, back, N - 1, sizeof *back));
 }
 
-/* The two low bytes of such numbers are stored as they are, in blocks of at most 65,535 bytes (RFC 1951). */
+/* The three low bytes of such numbers, of 8, 8 and 7 bits by lot, are stored as they are, in blocks of at most 65,535
+ * bytes (RFC 1951). */
 static void test_codec_stores_noise(void **state)
 {
     (void)state;
@@ -178,10 +184,10 @@ static void test_codec_stores_noise(void **state)
         items[i] = noise_at(i);
     rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
     static const uint8_t first[] = { 0x78, 0x01, 0x00, 0xff, 0xff, 0x00, 0x00 };
-    static const uint8_t second[] = { 0x00, 0x81, 0x38, 0x7e, 0xc7 }; /* 80,000 - 65,535 = 0x3881 */
+    static const uint8_t second[] = { 0x00, 0xc1, 0xd4, 0x3e, 0x2b }; /* 120,000 - 65,535 = 0xd4c1 */
     assert_memory_equal(bytes, first, sizeof first);
     assert_memory_equal(bytes + sizeof first + 65535, second, sizeof second);
-    assert_true(len < 2 * N + 2 * sizeof second + 2 + N + 100); /* the third byte has 7 bits by lot, the fourth none */
+    assert_true(len < 3 * N + 2 * sizeof second + 2 + 100); /* the fourth byte is always the same */
     assert_null(rs_codec_decode(c, bytes, len, 0, back, N, sizeof *back));
     assert_memory_equal(items, back, N * sizeof *items);
     for (size_t i = 0; i < N; i++)
@@ -190,6 +196,52 @@ static void test_codec_stores_noise(void **state)
     assert_true(len < 2 * N);
     assert_null(rs_codec_decode(c, bytes, len, 0, back, N, sizeof *back));
     assert_memory_equal(items, back, N * sizeof *items);
+}
+
+/* A third of the numbers are zeros: the low bytes are worth 0.92 + 2/3 * 8 = 6.25 bits each, the third 5.6. */
+static void test_codec_stores_half_noise(void **state)
+{
+    (void)state;
+    enum { N = 8192 };
+    rs_autofree float *items = rs_alloc(N, sizeof *items), *back = rs_alloc(N, sizeof *back);
+    RS_AUTO(rs_codec) *c = rs_codec_new(N, sizeof *items);
+    const uint8_t *bytes;
+    size_t len;
+    for (size_t i = 0; i < N; i++)
+        items[i] = i % 3 ? noise_at(i) : 0;
+    rs_codec_encode(c, items, N, sizeof *items, &bytes, &len);
+    static const uint8_t first[] = { 0x78, 0x01, 0x00, 0x00, 0x60, 0xff, 0x9f }; /* one block of 3 N */
+    assert_memory_equal(bytes, first, sizeof first);
+    assert_null(rs_codec_decode(c, bytes, len, 0, back, N, sizeof *back));
+    assert_memory_equal(items, back, N * sizeof *items);
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    enum { FIRST = 5000, N = 12000 }; /* from within a chunk to within another */
+    struct rs_error err = RS_ERROR_INIT;
+    RS_AUTO(rs_h5) *h = NULL;
+    RS_AUTO(rs_h5_data) *values = NULL;
+    RS_AUTO(rs_h5_data) *ids = NULL;
+    rs_autofree float *rows = rs_alloc((size_t)N * WIDTH, sizeof *rows);
+    rs_autofree char *texts = rs_alloc(N, 11);
+    write_file();
+    assert_int_equal(rs_h5_open(path, &h, &err), RS_OK);
+    assert_int_equal(rs_h5_data_open(h, "/g/values", RS_H5_F32, WIDTH, &values, &err), RS_OK);
+    assert_int_equal(rs_h5_data_open(h, "/g/ids", RS_H5_STR, 0, &ids, &err), RS_OK);
+    struct rs_h5_range ranges[] = { { ids, FIRST, N, texts }, { values, FIRST, N, rows }, { values, ROWS, 0, rows } };
+    assert_int_equal(rs_h5_read_all(ranges, RS_LEN(ranges), &err), RS_OK);
+    for (size_t i = 0; i < N; i++) {
+        char want[12];
+        snprintf(want, sizeof want, "id-%zu", FIRST + i);
+        assert_int_equal(strncmp(texts + 11 * i, want, 11), 0);
+        for (size_t j = 0; j < WIDTH; j++)
+            assert_true(rows[i * WIDTH + j] == value_at(FIRST + i, j));
+    }
+    ranges[1].n = ROWS;
+    assert_int_equal(rs_h5_read_all(ranges, RS_LEN(ranges), &err), RS_ECORRUPT);
+    assert_non_null(strstr(err.msg, "/g/values: rows 5000 to 25011 asked for, 20011 there"));
 }
 
 static void test_no_file(void **state)
@@ -211,7 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_library_reads_ours), cmocka_unit_test(test_ours_reads_library),
         cmocka_unit_test(test_ours_reads_ours),    cmocka_unit_test(test_codec_refuses),
-        cmocka_unit_test(test_codec_stores_noise), cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_codec_stores_noise), cmocka_unit_test(test_codec_stores_half_noise),
+        cmocka_unit_test(test_many_at_once),       cmocka_unit_test(test_no_file),
     };
     close(mkstemp(path));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "predictor/each_unit.h"
+#include "common/each_unit.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

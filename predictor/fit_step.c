@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "predictor/cholesky.h"
-#include "predictor/each_unit.h"
+#include "common/each_unit.h"
 
 #define SWEEPS_MAX 2000
 #define SWEEPS_A_TURN 10       /* between tries to end with a factor */

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "predictor/each_unit.h"
+#include "common/each_unit.h"
 
 enum rs_status rbf_tiles_new(size_t n, size_t d, struct rbf_tiles *out, struct rs_error *err)
 {

@@ -57,7 +57,7 @@ printf '%-34s %8.3f s  score takes %.2f of it\n' "peer: h5dump of the same readi
 seconds 5 "$BIN/reseat-eval" fleet.h5 -m fleet.rsm --bootstrap 200 >s
 report "eval with 200 resamplings" "$rows" rows s
 "$BIN/../tests/bench_score"
-"$BIN/reseat-simulate" --scenario bench --rows 1000000 --quiet -o rows.h5 >/dev/null
+"$BIN/reseat-simulate" --scenario bench --rows 2000000 --quiet -o rows.h5 >/dev/null
 cp rows.h5 scratch.h5
 "$BIN/../tests/bench_read" rows.h5 scratch.h5
 rm -f rows.h5 scratch.h5

@@ -1,8 +1,8 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RS_EACH_UNIT before a function: the same C for several vector units, chosen when the program starts. Without
  * contraction and reassociation all of them give the same bits. Sanitizers start too late for the choosing. */
-#ifndef RS_PREDICTOR_EACH_UNIT_H
-#define RS_PREDICTOR_EACH_UNIT_H
+#ifndef RS_COMMON_EACH_UNIT_H
+#define RS_COMMON_EACH_UNIT_H
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&               \
     !defined(__SANITIZE_THREAD__)
