@@ -18,7 +18,7 @@
 #define VALUE_ENTITIES 100      /* support of an attribute value as a feature: this many entities, */
 #define VALUE_SHARE 0.01        /* or this share of all and at least VALUE_ENTITIES_MIN */
 #define VALUE_ENTITIES_MIN 10
-#define AGE_CORRELATION_MAX 0.3 /* beyond it age tells the date of the sample */
+#define AGE_CORRELATION_MAX 0.7 /* beyond it age is mostly the date of the sample */
 #define HOURLY_CADENCE_S 10800  /* up to this cadence a day has a shape of its own */
 
 #define ORDER_SHARE 0.95 /* of the entities in file order, from which on a number follows the order */

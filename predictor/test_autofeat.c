@@ -21,7 +21,7 @@ static uint32_t count_steps(const struct rs_program *p, enum rs_step_op op)
 
 /* 1000 entities: kinds 0 to 8 have 200 - k of them, kind 9 has 99 (1 % is 10, so it counts), the failure 9 (no
  * support); of the ten with support the eight most frequent stay. */
-static void build_events(int64_t span_days, struct rs_program *out)
+static void build_events(int64_t span_days, double age_correlation, struct rs_program *out)
 {
     uint64_t n[N_KINDS];
     for (uint64_t k = 0; k < N_KINDS; k++)
@@ -29,7 +29,7 @@ static void build_events(int64_t span_days, struct rs_program *out)
     rs_cohort_tree tree = { .n = 1 };
     struct rs_fleet_info info = { .events = (const char *const *)event_names, .n_events = N_KINDS };
     struct rs_survey s = {
-        .share = 1, .n_rows = 5000, .n_entities = 1000, .cadence_s = RS_DAY_S, .age_correlation = 1
+        .share = 1, .n_rows = 5000, .n_entities = 1000, .cadence_s = RS_DAY_S, .age_correlation = age_correlation
     };
     struct rs_error err = RS_ERROR_INIT;
     s.event_entities = n;
@@ -47,13 +47,29 @@ static void test_events_with_support(void **unused)
     } cases[] = { { 20, 1 }, { 30, 2 }, { 363, 3 }, { 364, 4 } };
     for (size_t i = 0; i < RS_LEN(cases); i++) {
         struct rs_program p;
-        build_events(cases[i].days, &p);
+        build_events(cases[i].days, 1, &p);
         assert_int_equal(p.n_events, EVENT_KINDS_MAX);
         assert_string_equal(p.events[0], "event/a");
         assert_string_equal(p.events[7], "event/h");
         assert_int_equal(count_steps(&p, RS_STEP_EVENTS), 8 * cases[i].windows);
         assert_int_equal(count_steps(&p, RS_STEP_SINCE_EVENT), 8);
-        assert_int_equal(count_steps(&p, RS_STEP_AGE), 0); /* age tells the date: correlation 1 */
+        rs_program_clear(&p);
+    }
+}
+
+/* math.md F13: with a correlation of 0.7 the date explains half of the variance of age (0.7^2 = 0.49), with more most
+ * of it */
+static void test_age_that_is_no_date(void **unused)
+{
+    (void)unused;
+    static const struct {
+        double correlation;
+        uint32_t n;
+    } cases[] = { { 0, 1 }, { 0.69, 1 }, { -0.69, 1 }, { 0.71, 0 }, { -0.71, 0 }, { 1, 0 } };
+    for (size_t i = 0; i < RS_LEN(cases); i++) {
+        struct rs_program p;
+        build_events(364, cases[i].correlation, &p);
+        assert_int_equal(count_steps(&p, RS_STEP_AGE), cases[i].n);
         rs_program_clear(&p);
     }
 }
@@ -84,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_with_support),
+        cmocka_unit_test(test_age_that_is_no_date),
         cmocka_unit_test(test_names_are_no_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
