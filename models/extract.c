@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Features of a state, as of its newest sample: docs/math.md F1 to F9, F16 to F19. The steps are run kind by kind
  * (layout.h), and all logarithms that they end with are taken together. */
-#include <float.h>
 #include <math.h>
 
 #include "common/clock.h"
@@ -237,12 +236,8 @@ static void run_derived(struct extraction *e, const struct run_step *r, size_t n
     float *x = e->out;
     for (size_t i = 0; i < n; i++) {
         const struct rs_step *s = &e->p->steps[r[i].step];
-        if (s->op == RS_STEP_ABOVE) /* math.md F16: max(0, x - k) */
-            x[r[i].step] = x[s->arg] > s->knot ? rs_to_float((double)x[s->arg] - (double)s->knot) : 0;
-        else if (s->op == RS_STEP_GREATER) /* math.md F16: [x > k] */
-            x[r[i].step] = x[s->arg] > s->knot;
-        else /* math.md F17: x_a x_b */
-            x[r[i].step] = rs_to_float((double)x[s->arg] * (double)x[s->value]);
+        float b = s->op == RS_STEP_PRODUCT ? x[s->value] : 0;
+        x[r[i].step] = rs_derived(s->op, s->knot, x[s->arg], b);
     }
 }
 

@@ -16,7 +16,7 @@
 #ifndef RS_MODELS_LAYOUT_H
 #define RS_MODELS_LAYOUT_H
 
-#include "models/feature.h"
+#include "models/derive.h"
 
 #define NO_SLOT UINT32_MAX
 #define NO_BUCKET INT64_MIN
@@ -176,8 +176,6 @@ static inline const void *part_in(const void *state, size_t at)
 }
 
 double rs_transform(enum rs_transform g, double x);
-/* The nearest finite float. */
-float rs_to_float(double x);
 
 /* Lays out the state of a program that was checked; replaces p->layout. RS_ENOMEM. */
 enum rs_status rs_lay_out(struct rs_program *p, struct rs_error *err);

@@ -2,7 +2,6 @@
 /* The state of one entity under a feature program: taking in samples and events. extract.c makes features of it. The
  * formulas are docs/math.md F1 to F9, F18 and F19. Trainer and daemon run this code, so it must not depend on anything
  * but program, state and sample. */
-#include <float.h>
 #include <math.h>
 
 #include "common/clock.h"
@@ -11,15 +10,6 @@
 double rs_transform(enum rs_transform g, double x)
 {
     return g == RS_LOG1P ? log1p(x > 0 ? x : 0) : x;
-}
-
-float rs_to_float(double x)
-{
-    if (x > (double)FLT_MAX)
-        return FLT_MAX;
-    if (x < -(double)FLT_MAX)
-        return -FLT_MAX;
-    return (float)x;
 }
 
 static void fill_float(float *p, size_t n, float v)

@@ -2,6 +2,7 @@
 /* From boosted trees to weighted steps. */
 #include "predictor/terms.h"
 
+#include "models/derive.h"
 #include "predictor/boost.h"
 
 #define DEPTH_MAX 3                   /* of a tree, and cuts of a rule */
@@ -330,10 +331,11 @@ void rs_terms_clear(struct rs_terms *t)
 void rs_terms_row(const struct rs_terms *t, const float *base, float *out)
 {
     for (size_t i = 0; i < t->n_bins; i++)
-        out[i] = base[t->steps[i].arg] > t->steps[i].knot ? 1.0f : 0.0f;
+        out[i] = rs_derived(RS_STEP_GREATER, t->steps[i].knot, base[t->steps[i].arg], 0);
     for (size_t i = t->n_bins; i < t->n_bins + t->n_products; i++) {
         uint32_t a = t->steps[i].arg, b = t->steps[i].value;
-        out[i] = (a < t->n_base ? base[a] : out[a - t->n_base]) * (b < t->n_base ? base[b] : out[b - t->n_base]);
+        out[i] = rs_derived(RS_STEP_PRODUCT, 0, a < t->n_base ? base[a] : out[a - t->n_base],
+                            b < t->n_base ? base[b] : out[b - t->n_base]);
     }
 }
 
