@@ -50,8 +50,8 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
 enum rs_status rs_crossfit_calibrate(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
                                      int kind, uint64_t seed, rs_comm *comm, struct rs_calibrator *out,
                                      struct rs_error *err);
-/* The highest risk that at least the share `budget` of the rows reaches; the next higher one where a tie would make
- * that more than twice the share. RS_ENOMEM. */
+/* The highest risk that more than the share `budget` of the rows reaches (the share exceeds it, but for ties); the next
+ * higher one where a tie would make that more than twice the share. Rows count by their weight. RS_ENOMEM. */
 enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct rs_calibrator *c, double budget,
                                      double *out, struct rs_error *err);
 
