@@ -2,7 +2,7 @@
 /* reseat hosts: the hosts with their risks; one host with its components and why its risk is what it is. */
 #include "executor/cmd.h"
 
-#include "executor/client.h"
+#include "executor/listing.h"
 #include "executor/show.h"
 
 static const char *flags(const json_t *h, char buf[128])
@@ -111,42 +111,13 @@ static void print_host(const json_t *h)
     json_array_foreach(json_object_get(h, "parts"), i, part) print_entity(part);
 }
 
-static enum rs_status ask(const char *socket, const char *host, uint64_t limit, json_t **out, struct rs_error *err)
-{
-    rs_autofree char *path = NULL;
-    rs_autofree char *id = host ? rs_client_escape(host) : NULL;
-    if ((host && !id) || (id ? asprintf(&path, "/v1/hosts/%s", id)
-                             : asprintf(&path, "/v1/hosts?limit=%llu", (unsigned long long)limit)) < 0) {
-        path = NULL;
-        return rs_error_set(err, RS_ENOMEM, "out of memory");
-    }
-    return rs_client_call(socket, "GET", path, NULL, out, err);
-}
-
 int rs_cmd_hosts(int argc, char **argv, const struct rs_verb *self)
 {
-    const char *socket = NULL;
-    bool as_json = false;
-    uint64_t limit = 1000;
-    const struct rs_opt opts[] = {
-        { "limit", 'n', RS_OPT_U64, &limit, "N", "At most so many hosts (default 1000)." },
-        { "json", 0, RS_OPT_FLAG, &as_json, NULL, "Print the daemon's JSON." },
-        { "socket", 0, RS_OPT_STRING, &socket, "PATH", "The daemon's socket (default $RESEAT_SOCKET)." },
-        { 0 },
-    };
-    int first = 0;
-    struct rs_error err = RS_ERROR_INIT;
-    rs_auto_json *answer = NULL;
-    enum rs_status st = rs_cli_parse(argc, argv, self, opts, &first, &err);
-    if (st == RS_CONTINUE)
-        return RS_EXIT_OK;
-    if (st == RS_OK && argc - first > 1)
-        st = rs_error_set(&err, RS_EUSAGE, "%s: one host at most", argv[first + 1]);
-    const char *host = st == RS_OK && first < argc ? argv[first] : NULL;
-    if (st == RS_OK)
-        st = ask(rs_client_socket(socket), host, limit, &answer, &err);
-    if (st < 0)
-        return rs_cli_fail(self->name, &err);
-    rs_show_answer(answer, as_json, host ? print_host : print_list);
-    return RS_EXIT_OK;
+    const struct rs_listing l = { .path = "/v1/hosts",
+                                  .noun = "host",
+                                  .limit = 1000,
+                                  .limit_help = "At most so many hosts (default 1000).",
+                                  .print_list = print_list,
+                                  .print_one = print_host };
+    return rs_listing_run(argc, argv, self, &l);
 }

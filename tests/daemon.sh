@@ -239,12 +239,18 @@ reseat reboot web-1 --dry-run >out && grep -q 'Dry run: nothing was touched' out
 [ "$(reseat reboot web-1 --wait --json | jq -r .decision.outcome)" = stay ] || fail "reseat reboot --json"
 reseat decisions --limit 2 >out && [ "$(wc -l <out)" = 3 ] || fail "reseat decisions: $(cat out)"
 reseat decisions d-000001 >out && grep -q 'fit' out || fail "reseat decisions d-000001: $(cat out)"
+[ "$(reseat decisions --json --vm twin | jq -r '.decisions[].vm')" = twin ] || fail "reseat decisions --vm"
+[ "$(reseat decisions --json --before d-000002 | jq -r '.decisions[0].id')" = d-000001 ] || fail "reseat decisions --before"
 reseat migrations >out || fail "reseat migrations"
 cannot 1 "reseat reboot: no host has a VM nope" reseat reboot nope
 cannot 2 "one VM is wanted" reseat reboot
 cannot 2 "reseat: frobnicate: no such verb" reseat frobnicate
 cannot 1 "nobody answers" reseat hosts --socket "$work/none.sock"
 cannot 1 "no such migration" reseat migrations m-000042 --cancel
+cannot 2 "--cancel: name the migration" reseat migrations --cancel
+cannot 2 "d-000002: one decision at most" reseat decisions d-000001 d-000002
+cannot 2 "b: one host at most" reseat hosts a b
+cannot 1 "a/b c&d: no such host" reseat hosts "a/b c&d"
 cannot 1 "another reseatd works in this state_dir" reseatd --config reseatd.yaml
 say "client"
 
