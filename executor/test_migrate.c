@@ -17,7 +17,25 @@
 enum { A, B };
 static const char *const names[] = { "host-a", "host-b" };
 
+#define NOT_THERE RS_VM_OTHER         /* of a VM: the host does not know it */
+#define LOST ((enum rs_vm_state) - 1) /* of a host: nobody answers */
+
+/* What a death has left, and what must come of it. */
+struct recovery {
+    const char *what;
+    enum rs_vm_state left[2]; /* on host-a and host-b */
+    bool is_fenced;           /* the VM on host-b carries our token */
+    bool may_be_started;      /* the plan says that host-b was told to define and start it */
+    const char *step;         /* of the journal */
+    bool is_committed;
+    enum rs_migration_end end;
+    enum rs_vm_state want[2]; /* LOST: not asked */
+    const char *fence_a;      /* role of the VM on host-a; NULL: not asked */
+    const char *why;          /* stands in the reason; NULL: not asked */
+};
+
 struct bench {
+    const struct recovery *r;
     char dir[64], uris[2][128], journal[96];
     rs_virt *virt;
     rs_journal *j;
@@ -47,16 +65,21 @@ static void write_host(const char *path)
           f);
 }
 
-static void open_hosts(struct bench *b, const char *uri_a, const char *uri_b)
+static void open_hosts(struct bench *b)
 {
     struct rs_error err = RS_ERROR_INIT;
-    struct rs_virt_host hosts[] = { { names[A], uri_a, "local" }, { names[B], uri_b, "local" } };
+    struct rs_virt_host hosts[2];
+    for (int i = 0; i < 2; i++) {
+        const char *uri = b->r->left[i] == LOST ? "test:///nowhere/host.xml" : b->uris[i];
+        hosts[i] = (struct rs_virt_host){ names[i], uri, "local" };
+    }
     must(rs_virt_new(hosts, 2, NULL, NULL, &b->virt, &err), &err);
 }
 
 static int set_up(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
+    b->r = *state;
     strcpy(b->dir, "/tmp/reseat-migrate-XXXXXX");
     if (!mkdtemp(b->dir))
         return -1;
@@ -92,10 +115,16 @@ static int tear_down(void **state)
     return rc;
 }
 
-static void define_vm(struct bench *b, size_t host, enum rs_vm_state state)
+/* token 0: without a fence */
+static void define_vm(struct bench *b, size_t host, enum rs_vm_state state, uint64_t token)
 {
+    rs_autofree char *xml = NULL;
     struct rs_error err = RS_ERROR_INIT;
-    must(rs_virt_define(b->virt, host, VM_XML, &err), &err);
+    if (state == NOT_THERE || state == LOST)
+        return;
+    if (token)
+        must(rs_domxml_rewrite(VM_XML, strlen(VM_XML), NULL, 0, token, &xml, &err), &err);
+    must(rs_virt_define(b->virt, host, xml ? xml : VM_XML, &err), &err);
     if (state != RS_VM_OFF)
         must(rs_virt_start(b->virt, host, UUID, &err), &err);
     if (state == RS_VM_PAUSED)
@@ -155,167 +184,124 @@ static void assert_state(struct bench *b, size_t host, enum rs_vm_state want)
 {
     enum rs_vm_state state = RS_VM_OTHER;
     struct rs_error err = RS_ERROR_INIT;
-    must(rs_virt_state(b->virt, host, UUID, &state, &err), &err);
-    assert_int_equal(state, want);
+    if (want == LOST)
+        return;
+    enum rs_status st = rs_virt_state(b->virt, host, UUID, &state, &err);
+    assert_int_equal(st, want == NOT_THERE ? RS_EUNKNOWN_VM : RS_OK);
+    if (want != NOT_THERE)
+        assert_int_equal(state, want);
 }
 
-static void assert_unknown(struct bench *b, size_t host)
-{
-    enum rs_vm_state state;
-    assert_int_equal(rs_virt_state(b->virt, host, UUID, &state, NULL), RS_EUNKNOWN_VM);
-}
-
-static void assert_fence(struct bench *b, size_t host, const char *role, bool has_autostart)
+/* The owner starts with its host where it did before; one that moved away never does. */
+static void assert_fence(struct bench *b, size_t host, const char *role)
 {
     struct rs_vm_facts f;
     struct rs_error err = RS_ERROR_INIT;
     must(rs_virt_vm_facts(b->virt, host, UUID, &f, &err), &err);
     assert_string_equal(f.fence_role, role);
-    assert_int_equal(f.fence_token, role[0] ? b->row.token : 0);
-    assert_int_equal(f.has_autostart, has_autostart);
+    assert_int_equal(f.fence_token, b->row.token);
+    assert_int_equal(f.has_autostart, rs_streq(role, "owner"));
 }
 
-static void test_suspended_before_the_commit(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_PAUSED);
-    journal_row(b, "copy", false);
-    assert_int_equal(recover(b), RS_MIGRATION_STAYED);
-    assert_string_equal(b->end.why, "reseatd ended during copy, before the commit");
-    assert_state(b, A, RS_VM_RUNNING);
-    assert_unknown(b, B);
-}
+static const struct recovery recoveries[] = {
+    { .what = "suspended before the commit",
+      .left = { RS_VM_PAUSED, NOT_THERE },
+      .step = "copy",
+      .end = RS_MIGRATION_STAYED,
+      .want = { RS_VM_RUNNING, NOT_THERE },
+      .why = "reseatd ended during copy, before the commit" },
+    { .what = "powered off before the commit",
+      .left = { RS_VM_OFF, NOT_THERE },
+      .step = "reboot",
+      .end = RS_MIGRATION_STAYED,
+      .want = { RS_VM_OFF, NOT_THERE } },
+    { .what = "suspended after the commit",
+      .left = { RS_VM_PAUSED, NOT_THERE },
+      .step = "commit",
+      .is_committed = true,
+      .end = RS_MIGRATION_MOVED,
+      .want = { RS_VM_OFF, RS_VM_RUNNING },
+      .fence_a = "moved" },
+    { .what = "stopped after the commit",
+      .left = { RS_VM_OFF, NOT_THERE },
+      .step = "define",
+      .is_committed = true,
+      .end = RS_MIGRATION_MOVED,
+      .want = { RS_VM_OFF, RS_VM_RUNNING } },
+    { .what = "running at the destination",
+      .left = { RS_VM_OFF, RS_VM_RUNNING },
+      .may_be_started = true,
+      .step = "start",
+      .is_committed = true,
+      .end = RS_MIGRATION_MOVED,
+      .want = { RS_VM_OFF, RS_VM_RUNNING } },
+    { .what = "resumed after the commit by a person: its disk at the source is the newer one, so it stays",
+      .left = { RS_VM_RUNNING, NOT_THERE },
+      .step = "commit",
+      .is_committed = true,
+      .end = RS_MIGRATION_STAYED,
+      .want = { RS_VM_RUNNING, NOT_THERE },
+      .fence_a = "owner",
+      .why = "somebody resumed it" },
+    { .what = "going back",
+      .left = { RS_VM_OFF, RS_VM_OFF },
+      .is_fenced = true,
+      .may_be_started = true,
+      .step = "back",
+      .is_committed = true,
+      .end = RS_MIGRATION_STAYED,
+      .want = { RS_VM_RUNNING, NOT_THERE },
+      .fence_a = "owner" },
+    { .what = "going back was decided, and yet it runs there, and nowhere else: it has moved",
+      .left = { RS_VM_OFF, RS_VM_RUNNING },
+      .is_fenced = true,
+      .may_be_started = true,
+      .step = "back",
+      .is_committed = true,
+      .end = RS_MIGRATION_MOVED,
+      .want = { RS_VM_OFF, RS_VM_RUNNING } },
+    { .what = "destination lost, and nothing was defined there yet: the source goes on",
+      .left = { RS_VM_PAUSED, LOST },
+      .step = "disarm",
+      .is_committed = true,
+      .end = RS_MIGRATION_STAYED,
+      .want = { RS_VM_RUNNING, LOST },
+      .fence_a = "owner" },
+    { .what = "destination lost after the start: whether it runs there cannot be known, so nothing is started",
+      .left = { RS_VM_OFF, LOST },
+      .may_be_started = true,
+      .step = "start",
+      .is_committed = true,
+      .end = RS_MIGRATION_HELD,
+      .want = { RS_VM_OFF, LOST },
+      .fence_a = "moved",
+      .why = "start it on one of them only" },
+    { .what = "source lost after the commit",
+      .left = { LOST, NOT_THERE },
+      .step = "commit",
+      .is_committed = true,
+      .end = RS_MIGRATION_HELD,
+      .want = { LOST, NOT_THERE } },
+};
 
-static void test_powered_off_before_the_commit(void **state)
+static void test_recovery(void **state)
 {
     struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_OFF);
-    journal_row(b, "reboot", false);
-    assert_int_equal(recover(b), RS_MIGRATION_STAYED);
-    assert_state(b, A, RS_VM_OFF);
-}
-
-static void test_suspended_after_the_commit(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_PAUSED);
-    journal_row(b, "commit", true);
-    assert_int_equal(recover(b), RS_MIGRATION_MOVED);
-    assert_state(b, A, RS_VM_OFF);
-    assert_fence(b, A, "moved", false);
-    assert_state(b, B, RS_VM_RUNNING);
-    assert_fence(b, B, "owner", true);
-}
-
-static void test_stopped_after_the_commit(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_OFF);
-    journal_row(b, "define", true);
-    assert_int_equal(recover(b), RS_MIGRATION_MOVED);
-    assert_state(b, A, RS_VM_OFF);
-    assert_state(b, B, RS_VM_RUNNING);
-}
-
-static void test_running_at_the_destination(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_OFF);
-    define_vm(b, B, RS_VM_RUNNING);
-    b->plan.may_be_defined = b->plan.may_be_started = true;
-    journal_row(b, "start", true);
-    assert_int_equal(recover(b), RS_MIGRATION_MOVED);
-    assert_state(b, A, RS_VM_OFF);
-    assert_state(b, B, RS_VM_RUNNING);
-}
-
-/* A person resumed it after the commit: its disk at the source is the newer one, so it stays. */
-static void test_resumed_after_the_commit(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_RUNNING);
-    journal_row(b, "commit", true);
-    assert_int_equal(recover(b), RS_MIGRATION_STAYED);
-    assert_non_null(strstr(b->end.why, "somebody resumed it"));
-    assert_state(b, A, RS_VM_RUNNING);
-    assert_fence(b, A, "owner", true);
-    assert_unknown(b, B);
-}
-
-static void test_going_back(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_OFF);
-    b->plan.may_be_defined = b->plan.may_be_started = true;
-    journal_row(b, "back", true);
-    rs_autofree char *xml = NULL;
-    struct rs_error err = RS_ERROR_INIT;
-    must(rs_domxml_rewrite(VM_XML, strlen(VM_XML), NULL, 0, b->row.token, &xml, &err), &err);
-    must(rs_virt_define(b->virt, B, xml, &err), &err);
-    assert_int_equal(recover(b), RS_MIGRATION_STAYED);
-    assert_state(b, A, RS_VM_RUNNING);
-    assert_fence(b, A, "owner", true);
-    assert_unknown(b, B);
-}
-
-/* Going back was decided, and yet it runs there, and nowhere else: it has moved. */
-static void test_going_back_from_where_it_runs(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], b->uris[B]);
-    define_vm(b, A, RS_VM_OFF);
-    b->plan.may_be_defined = b->plan.may_be_started = true;
-    journal_row(b, "back", true);
-    rs_autofree char *xml = NULL;
-    struct rs_error err = RS_ERROR_INIT;
-    must(rs_domxml_rewrite(VM_XML, strlen(VM_XML), NULL, 0, b->row.token, &xml, &err), &err);
-    must(rs_virt_define(b->virt, B, xml, &err), &err);
-    must(rs_virt_start(b->virt, B, UUID, &err), &err);
-    assert_int_equal(recover(b), RS_MIGRATION_MOVED);
-    assert_state(b, A, RS_VM_OFF);
-    assert_state(b, B, RS_VM_RUNNING);
-}
-
-/* The destination is gone, and nothing was defined there yet: the source goes on. */
-static void test_destination_lost_before_define(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], "test:///nowhere/host-b.xml");
-    define_vm(b, A, RS_VM_PAUSED);
-    journal_row(b, "disarm", true);
-    assert_int_equal(recover(b), RS_MIGRATION_STAYED);
-    assert_state(b, A, RS_VM_RUNNING);
-    assert_fence(b, A, "owner", true);
-}
-
-/* It was told to define and start the VM: whether it runs there cannot be known, so nothing is started. */
-static void test_destination_lost_after_start(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, b->uris[A], "test:///nowhere/host-b.xml");
-    define_vm(b, A, RS_VM_OFF);
-    b->plan.may_be_defined = b->plan.may_be_started = true;
-    journal_row(b, "start", true);
-    assert_int_equal(recover(b), RS_MIGRATION_HELD);
-    assert_state(b, A, RS_VM_OFF);
-    assert_fence(b, A, "moved", false);
-    assert_non_null(strstr(b->end.why, "start it on one of them only"));
-}
-
-static void test_source_lost_after_the_commit(void **state)
-{
-    struct bench *b = *state;
-    open_hosts(b, "test:///nowhere/host-a.xml", b->uris[B]);
-    journal_row(b, "commit", true);
-    assert_int_equal(recover(b), RS_MIGRATION_HELD);
-    assert_unknown(b, B);
+    const struct recovery *r = b->r;
+    open_hosts(b);
+    b->plan.may_be_defined = b->plan.may_be_started = r->may_be_started;
+    journal_row(b, r->step, r->is_committed);
+    for (size_t i = 0; i < 2; i++)
+        define_vm(b, i, r->left[i], i == B && r->is_fenced ? b->row.token : 0);
+    assert_int_equal(recover(b), r->end);
+    for (size_t i = 0; i < 2; i++)
+        assert_state(b, i, r->want[i]);
+    if (r->fence_a)
+        assert_fence(b, A, r->fence_a);
+    if (r->end == RS_MIGRATION_MOVED && r->left[B] == NOT_THERE) /* it was defined by us */
+        assert_fence(b, B, "owner");
+    if (r->why)
+        assert_non_null(strstr(b->end.why, r->why));
 }
 
 /* ---- without hosts ---- */
@@ -390,21 +376,13 @@ static void test_damaged_plan(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_suspended_before_the_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_powered_off_before_the_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_suspended_after_the_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_stopped_after_the_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_running_at_the_destination, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_resumed_after_the_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_going_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_going_back_from_where_it_runs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_destination_lost_before_define, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_destination_lost_after_start, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_source_lost_after_the_commit, set_up, tear_down),
+    struct CMUnitTest tests[RS_LEN(recoveries) + 3] = {
         cmocka_unit_test(test_volume_names),
         cmocka_unit_test(test_plan_round_trip),
         cmocka_unit_test(test_damaged_plan),
     };
+    for (size_t i = 0; i < RS_LEN(recoveries); i++)
+        tests[i + 3] =
+            (struct CMUnitTest){ recoveries[i].what, test_recovery, set_up, tear_down, (void *)&recoveries[i] };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
