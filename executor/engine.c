@@ -348,25 +348,12 @@ json_t *rs_engine_ready(rs_engine *e, bool *out_is_ready)
                      check_json(model.is_loaded, model.is_loaded ? "" : "no model is loaded"), "hosts", hosts);
 }
 
-static double beyond_chance(const struct rs_drift_item *item)
-{
-    double beyond = item->result.psi - item->result.expected;
-    return beyond < 0 ? 0 : beyond; /* NAN where the index is unknown */
-}
-
 static void set_drift(rs_engine *e)
 {
-    rs_auto_drift_view v = { 0 };
-    double most = NAN;
-    size_t n_found = 0;
-    bool is_known = rs_telemetry_drift(e->telemetry, &v, NULL) == RS_OK;
-    for (size_t i = 0; i < v.n_signals; i++) {
-        most = fmax(most, beyond_chance(&v.signals[i]));
-        n_found += rs_drift_is_found(&v.signals[i].result);
-    }
-    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "risk", is_known ? beyond_chance(&v.risk) : NAN);
-    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "signal", most);
-    rs_metrics_set(e->metrics, RS_METRIC_drifted_signals, NULL, (double)n_found);
+    struct rs_drift_summary s = rs_telemetry_drift_summary(e->telemetry);
+    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "risk", s.risk);
+    rs_metrics_set(e->metrics, RS_METRIC_model_drift, "signal", s.signal);
+    rs_metrics_set(e->metrics, RS_METRIC_drifted_signals, NULL, (double)s.n_found);
 }
 
 void rs_engine_metrics(rs_engine *e, struct rs_buf *out)

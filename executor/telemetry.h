@@ -117,6 +117,15 @@ enum rs_status rs_telemetry_drift(rs_telemetry *t, struct rs_drift_view *out, st
 void rs_drift_view_clear(struct rs_drift_view *v);
 #define rs_auto_drift_view __attribute__((cleanup(rs_drift_view_clear))) struct rs_drift_view
 
+/* The same in three numbers, for metrics: counting all entities keeps the lock from the pushes, so those who ask within
+ * a minute, of one model, get what the first of them got. All is NAN, n_found 0, where rs_telemetry_drift() fails. */
+#define RS_DRIFT_SUMMARY_AGE_S 60
+struct rs_drift_summary {
+    double risk, signal; /* index less what chance yields, 0 at least: of the risk, the largest of a signal */
+    size_t n_found;      /* signals that moved or whose readings did */
+};
+struct rs_drift_summary rs_telemetry_drift_summary(rs_telemetry *t);
+
 struct rs_risk_census {
     size_t hosts, known, at_risk; /* at_risk: known and at or above the threshold */
     size_t entities;

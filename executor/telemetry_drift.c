@@ -123,3 +123,42 @@ enum rs_status rs_telemetry_drift(rs_telemetry *t, struct rs_drift_view *out, st
         *out = v;
     return st;
 }
+
+static double beyond_chance(const struct rs_drift_item *item)
+{
+    double beyond = item->result.psi - item->result.expected;
+    return beyond < 0 ? 0 : beyond; /* NAN where the index is unknown */
+}
+
+static struct rs_drift_summary summarise(const struct rs_drift_view *v)
+{
+    struct rs_drift_summary s = { .risk = beyond_chance(&v->risk), .signal = NAN };
+    for (size_t i = 0; i < v->n_signals; i++) {
+        s.signal = fmax(s.signal, beyond_chance(&v->signals[i]));
+        s.n_found += rs_drift_is_found(&v->signals[i].result);
+    }
+    return s;
+}
+
+static bool is_fresh(const rs_telemetry *t, int64_t now_ns)
+{
+    return t->drift_digest && t->drift_digest == t->digest &&
+           now_ns - t->drift_ns < RS_DRIFT_SUMMARY_AGE_S * INT64_C(1000000000);
+}
+
+struct rs_drift_summary rs_telemetry_drift_summary(rs_telemetry *t)
+{
+    rs_auto_drift_view v = { 0 };
+    struct rs_drift_summary s = { .risk = NAN, .signal = NAN };
+    int64_t now_ns = rs_clock_mono_ns(t->clock);
+    pthread_mutex_lock(&t->lock);
+    if (is_fresh(t, now_ns)) {
+        s = t->drift;
+    } else if (measure(t, &v, NULL) == RS_OK) {
+        s = t->drift = summarise(&v);
+        t->drift_digest = t->digest;
+        t->drift_ns = now_ns;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return s;
+}

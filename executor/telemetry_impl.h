@@ -61,6 +61,10 @@ struct rs_telemetry {
     struct touched *touched; /* of the push under way */
     size_t n_touched, cap_touched;
     uint64_t unknown_signals, ignored_events;
+
+    struct rs_drift_summary drift; /* of the model of that digest, at drift_ns by the steady clock */
+    uint64_t drift_digest;         /* 0: of none */
+    int64_t drift_ns;
 };
 
 /* Bytes of a state with its bins, which the size of a state alone, a multiple of 8, aligns. */

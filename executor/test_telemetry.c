@@ -18,7 +18,12 @@ static int64_t wall_s(void *arg)
     return wall;
 }
 
-static const struct rs_clock hand = { .wall_s = wall_s, .mono_ns = wall_s };
+static int64_t mono_ns(void *arg)
+{
+    return wall_s(arg) * 1000000000;
+}
+
+static const struct rs_clock hand = { .wall_s = wall_s, .mono_ns = mono_ns };
 
 /* risk = 1 / (1 + exp(-(0.5 + 1.25 x - 3))), x the newest reading of "err"; cohort model=X below all. */
 static struct rs_model *small_model(uint32_t n_windows)
@@ -409,6 +414,35 @@ static void test_drift(void **state)
     check_drift(w, &none, &none);
 }
 
+static void check_summary(struct world *w, const struct rs_drift_view *want)
+{
+    struct rs_drift_summary s = rs_telemetry_drift_summary(w->t);
+    assert_true(s.risk == fmax(want->risk.result.psi - want->risk.result.expected, 0));
+    assert_true(s.signal == fmax(want->signals[0].result.psi - want->signals[0].result.expected, 0));
+    assert_int_equal(s.n_found, rs_drift_is_found(&want->signals[0].result));
+}
+
+/* A summary is that of the drift when it was first asked for, until a minute is over or the model another. */
+static void test_drift_summary(void **state)
+{
+    struct world *w = *state;
+    rs_auto_drift_view first = { 0 }, later = { 0 };
+    assert_true(isnan(rs_telemetry_drift_summary(w->t).risk)); /* the model has no references */
+    assert_int_equal(rs_telemetry_set_model(w->t, model_with_references(), NULL), RS_OK);
+    push_one(w, "a", NOW - 8, 7);
+    assert_int_equal(rs_telemetry_drift(w->t, &first, NULL), RS_OK);
+    check_summary(w, &first);
+    push_one(w, "b", NOW - 7, 7);
+    assert_int_equal(rs_telemetry_drift(w->t, &later, NULL), RS_OK);
+    assert_true(later.risk.result.psi != first.risk.result.psi);
+    wall = NOW + 59;
+    check_summary(w, &first);
+    wall = NOW + 60;
+    check_summary(w, &later);
+    assert_int_equal(rs_telemetry_set_model(w->t, small_model(0), NULL), RS_OK);
+    assert_true(isnan(rs_telemetry_drift_summary(w->t).signal));
+}
+
 /* An agent whose answer was lost sends again; two at one time in one body are two. */
 static void test_events_sent_again_count_once(void **state)
 {
@@ -515,6 +549,7 @@ int main(void)
         TEST(test_restart),
         TEST(test_other_features_start_anew),
         TEST(test_drift),
+        TEST(test_drift_summary),
         TEST(test_events_sent_again_count_once),
         TEST(test_fallback),
         TEST(test_explanation),
