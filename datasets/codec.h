@@ -22,7 +22,7 @@ size_t rs_codec_bound(const rs_codec *c);
 
 /* Encodes n items found at p, p + stride, ... (stride in bytes). *out lives until the next call and has RS_CODEC_PAD
  * bytes more. */
-void rs_codec_encode(rs_codec *c, const void *p, size_t n, size_t stride, const uint8_t **out, size_t *out_len);
+bool rs_codec_encode(rs_codec *c, const void *p, size_t n, size_t stride, const uint8_t **out, size_t *out_len);
 
 /* Filters that a chunk's mask says were left out when it was written. */
 enum { RS_CODEC_NO_SHUFFLE = 1, RS_CODEC_NO_DEFLATE = 2, RS_CODEC_NO_CHECKSUM = 4 };

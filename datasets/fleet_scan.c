@@ -10,7 +10,7 @@
 #include "datasets/fleet_private.h"
 #include "datasets/fleet_write.h"
 
-#define WINDOW_BYTES ((size_t)4 << 20)
+#define WINDOW_BYTES ((size_t)8 << 20)
 
 struct rs_fleet_scan {
     rs_fleet *f;

@@ -99,7 +99,8 @@ static enum rs_status flush_chunk(rs_h5_data *d, struct rs_error *err)
         const uint8_t *bytes;
         size_t len;
         offset[1] = j;
-        rs_codec_encode(d->codec, d->buffer + j * d->item_size, d->shape.chunk_rows, d->row_size, &bytes, &len);
+        if (!rs_codec_encode(d->codec, d->buffer + j * d->item_size, d->shape.chunk_rows, d->row_size, &bytes, &len))
+            return rs_error_set(err, RS_ENOMEM, "no memory for a chunk of %s", d->path);
         if (H5Dwrite_chunk(d->id, H5P_DEFAULT, 0, offset, len, bytes) < 0)
             return rs_h5_error(err, RS_EIO, "cannot be written", d->path);
     }

@@ -15,7 +15,7 @@
 #define COUNTS 35 /* .. 34: mostly zero, else Pareto; the rest: flags */
 #define COUNT_MAX 1e6
 #define COHORTS 50
-#define ROWS_MAX 3 /* of an entity, each number as likely */
+#define ROWS_MAX 59 /* of an entity, each number as likely: a month on average */
 #define POSITIVE_SHARE 0.005
 #define PILOT_ROWS 20000 /* to find the intercept with */
 #define STRENGTH 0.9     /* standard deviation of the log odds, about */

@@ -131,26 +131,6 @@ static void thin(struct part *t, size_t d, unsigned halvings)
     t->halvings = halvings;
 }
 
-static void count(struct rs_tally *t, const struct rs_program *p, const struct rs_scan_row *row, bool is_new,
-                  bool newly_fails)
-{
-    t->first = RS_MIN(t->first, row->time);
-    t->last = RS_MAX(t->last, row->time);
-    t->n_rows++;
-    t->n_positive += row->label == 1;
-    t->n_entities += is_new;
-    t->n_failing += newly_fails;
-    t->n_control += row->touch == RS_CONTROL;
-    for (uint32_t c = row->cohort;; c = p->cohorts[c].parent) {
-        t->support[c].n_entities += is_new;
-        t->support[c].n_failing += newly_fails;
-        t->support[c].n_rows++;
-        t->support[c].n_positive += row->label == 1;
-        if (c == 0)
-            return;
-    }
-}
-
 /* What the reading of a range carries along. */
 struct reading {
     struct load *load;
@@ -161,9 +141,39 @@ struct reading {
     rs_references *references;
     uint64_t entity; /* the last one with a label */
     uint64_t hash;   /* of it */
-    bool fails, is_unit;
+    uint64_t n_rows, n_positive;
+    uint32_t cohort;
+    bool is_unit;
     float control_weight;
 };
+
+static void count(struct rs_tally *t, const struct rs_scan_row *row)
+{
+    t->first = RS_MIN(t->first, row->time);
+    t->last = RS_MAX(t->last, row->time);
+    t->n_rows++;
+    t->n_positive += row->label == 1;
+    t->n_control += row->touch == RS_CONTROL;
+}
+
+/* The entity under way to all cohorts that it belongs to, once. */
+static void count_entity(struct reading *r)
+{
+    struct rs_tally *t = r->tally;
+    if (r->n_rows == 0)
+        return;
+    t->n_entities++;
+    t->n_failing += r->n_positive > 0;
+    for (uint32_t c = r->cohort;; c = r->load->p->cohorts[c].parent) {
+        t->support[c].n_entities++;
+        t->support[c].n_failing += r->n_positive > 0;
+        t->support[c].n_rows += r->n_rows;
+        t->support[c].n_positive += r->n_positive;
+        if (c == 0)
+            break;
+    }
+    r->n_rows = r->n_positive = 0;
+}
 
 static bool add_unit(struct reading *r, const struct rs_scan_row *row)
 {
@@ -204,14 +214,16 @@ static enum rs_status keep(struct reading *r, const struct rs_scan_row *row, str
 
 static enum rs_status take(struct reading *r, const struct rs_scan_row *row, struct rs_error *err)
 {
-    bool is_new = row->entity != r->entity;
-    if (is_new) {
+    if (row->entity != r->entity) {
+        count_entity(r);
         r->entity = row->entity;
+        r->cohort = row->cohort;
         r->hash = XXH3_64bits_withSeed(row->id, strlen(row->id), r->load->opt->seed);
-        r->fails = r->is_unit = false;
+        r->is_unit = false;
     }
-    count(r->tally, r->load->p, row, is_new, row->label == 1 && !r->fails);
-    r->fails |= row->label == 1;
+    count(r->tally, row);
+    r->n_rows++;
+    r->n_positive += row->label == 1;
     rs_digest_add(r->digest, row);
     uint64_t key[2] = { r->hash, row->row };
     rs_references_add(r->references, XXH3_64bits(key, sizeof key), 1 / (double)row->n_entity_rows, row->readings);
@@ -240,6 +252,7 @@ static enum rs_status read_range(struct reading *r, struct rs_error *err)
         if (row.label >= 0 && (st = take(r, &row, err)) < 0)
             return st;
     }
+    count_entity(r);
     return st;
 }
 

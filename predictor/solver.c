@@ -24,7 +24,7 @@
 #define DECREMENT 1e-2       /* times rel_gradient: expected excess of f over the optimum, in f */
 #define FRESH 0.15           /* a model that shrinks the decrement's root to this is kept */
 #define SLOW 0.6             /* one that does not to this is not trusted for long */
-#define SHORT 0.5          /* a step of which less is taken speaks against a sampled model too */
+#define SHORT 0.5            /* a step of which less is taken speaks against a sampled model too */
 #define SLOW_STEPS_MAX 2
 #define PILOT_DECREMENT 0.05 /* a column: below what the sample itself is worth */
 #define PILOT_STEPS_MAX 40

@@ -7,17 +7,26 @@
 #include <xxhash.h>
 
 #include "common/cli.h"
+#include "common/each_unit.h"
 #include "common/parallel.h"
 #include "common/progress.h"
+#include "common/reserve.h"
 #include "predictor/scan.h"
 
 #define RANGES 16 /* of entities, in a file that is not read whole */
+
+/* Of every signal, by its number. */
+struct tally {
+    uint64_t *n_missing, *n_zero, *n_negative;
+    float *min, *max;
+};
 
 /* What the pass carries beside its result. */
 struct pass {
     const struct rs_fleet_info *info;
     const struct rs_survey_options *opt;
     struct rs_survey *out;
+    struct tally tally;
     float *rows; /* sampled readings, row-major */
     double *ages, *times;
     size_t n, cap;
@@ -46,6 +55,11 @@ static void pass_clear(struct pass *p)
     for (uint32_t i = 0; p->numbers && i < p->info->n_attrs; i++)
         free(p->numbers[i]);
     free(p->numbers);
+    free(p->tally.n_missing);
+    free(p->tally.n_zero);
+    free(p->tally.n_negative);
+    free(p->tally.min);
+    free(p->tally.max);
     free(p->last_number);
     free(p->event_seen);
     free(p->rows);
@@ -67,9 +81,9 @@ static bool keep_row(struct pass *p, const float *values, int64_t time, int64_t 
 {
     size_t d = p->info->n_signals;
     if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 1024;
-        if (!grow(&p->rows, cap, RS_MAX(d, (size_t)1) * sizeof *p->rows) || !grow(&p->ages, cap, sizeof *p->ages) ||
-            !grow(&p->times, cap, sizeof *p->times))
+        size_t cap = p->cap ? 2 * p->cap : RS_SURVEY_ROWS * 5 / 4, row = RS_MAX(d, (size_t)1) * sizeof *p->rows;
+        bool has_room = p->rows ? grow(&p->rows, cap, row) : (p->rows = rs_reserve(cap, row)) != NULL;
+        if (!has_room || !grow(&p->ages, cap, sizeof *p->ages) || !grow(&p->times, cap, sizeof *p->times))
             return false;
         p->cap = cap;
     }
@@ -94,18 +108,16 @@ static bool keep_numbers(struct pass *p, const double *numbers)
     return true;
 }
 
-static void count_readings(struct pass *p, const float *values)
+/* Whole columns side by side, without a branch: this is done for every sample. */
+RS_EACH_UNIT static void count_readings(struct tally *t, size_t n, const float *values)
 {
-    for (uint32_t k = 0; k < p->info->n_signals; k++) {
-        struct rs_signal_survey *s = &p->out->signals[k];
-        if (!isfinite(values[k])) {
-            s->n_missing++;
-            continue;
-        }
-        s->n_zero += values[k] == 0;
-        s->n_negative += values[k] < 0;
-        s->min = RS_MIN(s->min, values[k]);
-        s->max = RS_MAX(s->max, values[k]);
+    for (size_t k = 0; k < n; k++) {
+        bool is_there = isfinite(values[k]);
+        t->n_missing[k] += !is_there;
+        t->n_zero[k] += values[k] == 0;
+        t->n_negative[k] += is_there & (values[k] < 0);
+        t->min[k] = is_there & (values[k] < t->min[k]) ? values[k] : t->min[k];
+        t->max[k] = is_there & (values[k] > t->max[k]) ? values[k] : t->max[k];
     }
 }
 
@@ -152,7 +164,7 @@ static bool take_row(struct pass *p, const struct rs_fleet_block *b, size_t i, i
     s->n_positive += label == 1;
     s->n_failing += label == 1 && !p->entity_fails;
     p->entity_fails |= label == 1;
-    count_readings(p, values);
+    count_readings(&p->tally, p->info->n_signals, values);
     if (!p->entity_counts && !count_entity(p, b))
         return false;
     uint64_t key[2] = { b->row + i, p->opt->seed };
@@ -252,7 +264,13 @@ static void look_at_signal(void *arg, size_t k, unsigned worker)
     const struct signals_job *job = arg;
     const struct pass *p = job->p;
     struct rs_signal_survey *s = &p->out->signals[k];
+    const struct tally *t = &p->tally;
     double *scratch = job->scratch + worker * p->n;
+    s->n_missing = t->n_missing[k];
+    s->n_zero = t->n_zero[k];
+    s->n_negative = t->n_negative[k];
+    s->min = t->min[k];
+    s->max = t->max[k];
     s->skew = skew_of(p->rows + k, p->n, p->out->n_signals, false, scratch);
     s->skew_of_log = s->n_negative ? NAN : skew_of(p->rows + k, p->n, p->out->n_signals, true, scratch);
 }
@@ -293,6 +311,22 @@ static enum rs_status conclude(struct pass *p, struct rs_error *err)
     return RS_OK;
 }
 
+static bool tally_init(struct tally *t, size_t n)
+{
+    t->n_missing = rs_alloc(n, sizeof *t->n_missing);
+    t->n_zero = rs_alloc(n, sizeof *t->n_zero);
+    t->n_negative = rs_alloc(n, sizeof *t->n_negative);
+    t->min = rs_alloc(n, sizeof *t->min);
+    t->max = rs_alloc(n, sizeof *t->max);
+    if (!t->n_missing || !t->n_zero || !t->n_negative || !t->min || !t->max)
+        return false;
+    for (size_t k = 0; k < n; k++) {
+        t->min[k] = FLT_MAX;
+        t->max[k] = -FLT_MAX;
+    }
+    return true;
+}
+
 static enum rs_status pass_init(struct pass *p, struct rs_error *err)
 {
     struct rs_survey *s = p->out;
@@ -306,10 +340,8 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     p->event_seen = rs_alloc(p->info->n_events, sizeof *p->event_seen);
     if (!s->signals || !s->attrs || !s->event_entities || !p->numbers || !p->last_number || !p->event_seen)
         return rs_error_set(err, RS_ENOMEM, "survey");
-    for (uint32_t k = 0; k < s->n_signals; k++) {
-        s->signals[k].min = FLT_MAX;
-        s->signals[k].max = -FLT_MAX;
-    }
+    if (!tally_init(&p->tally, s->n_signals))
+        return rs_error_set(err, RS_ENOMEM, "survey");
     for (uint32_t i = 0; i < s->n_attrs; i++) {
         s->attrs[i].min = DBL_MAX;
         s->attrs[i].max = -DBL_MAX;
