@@ -140,7 +140,7 @@ static enum rs_status write_rows(struct bench *b, struct rs_progress *progress, 
     struct rs_random sizes;
     rs_random_stream(&sizes, b->opt->seed, "bench sizes", 0);
     for (uint64_t rows = 0, index = 0; rows < b->opt->n_rows && st == RS_OK; index++) {
-        uint64_t n = RS_MIN(rs_random_below(&sizes, ROWS_MAX) + 1, b->opt->n_rows - rows);
+        uint64_t drawn = rs_random_below(&sizes, ROWS_MAX) + 1, n = RS_MIN(drawn, b->opt->n_rows - rows);
         st = write_entity(b, index, n, err);
         rows += n;
         if (index % 1024 == 0)
