@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define RS_LEN(a) (sizeof(a) / sizeof *(a))
+/* Of values, not of calls: an argument is evaluated twice. */
 #define RS_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RS_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -36,7 +36,7 @@ static float draw_signal(struct rs_random *r, size_t k)
         return (float)rs_random_lognormal(r, 10, 0.5 + 0.1 * (double)(k - GAUGES));
     if (k < COUNTS) {
         double zero = 0.7 + 0.02 * (double)(k - TAILS);
-        return rs_random_chance(r, zero) ? 0 : (float)floor(RS_MIN(rs_random_pareto(r, 1, 0.9), COUNT_MAX));
+        return rs_random_chance(r, zero) ? 0 : (float)floor(fmin(rs_random_pareto(r, 1, 0.9), COUNT_MAX));
     }
     return rs_random_chance(r, 0.02 * (double)(k - COUNTS + 1)) ? 1 : 0;
 }

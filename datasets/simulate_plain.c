@@ -183,7 +183,7 @@ static enum rs_status live(struct plain *p, struct rs_row *row, struct rs_error 
     double mean = h->rate > 0 ? (double)RS_DAY_S / h->rate : INFINITY;
     enum rs_status st = RS_OK;
     for (int64_t up = opt->start_s; up < end && st == RS_OK;) {
-        double life = RS_MIN(rs_random_exponential(&h->rng, mean), 1e12);
+        double life = fmin(rs_random_exponential(&h->rng, mean), 1e12);
         int64_t fail = up + 1 + (int64_t)life;
         for (; next < RS_MIN(fail, end) && st == RS_OK; next += opt->interval_s)
             st = next < up ? RS_OK : write_row(p, row, next, err);

@@ -113,7 +113,7 @@ static double errors_of(struct walk *w, const struct moment *m, double bursts_a_
 {
     double sum = 0;
     for (uint64_t n = rs_random_poisson(&w->rng, bursts_a_day * m->days); n > 0; n--)
-        sum += floor(RS_MIN(rs_random_pareto(&w->rng, least, alpha), BURST_MAX));
+        sum += floor(fmin(rs_random_pareto(&w->rng, least, alpha), BURST_MAX));
     return sum;
 }
 
@@ -200,9 +200,9 @@ static void give_past(struct walk *w, enum rs_sim_type type, struct part_state *
         return;
     p->written = floor(w->host->age_days * 2.2e8 * (0.3 + w->base_load));
     if (rs_random_chance(&w->rng, 0.05))
-        p->errors = floor(RS_MIN(rs_random_pareto(&w->rng, 1, 0.9), 5000.0));
+        p->errors = floor(fmin(rs_random_pareto(&w->rng, 1, 0.9), 5000.0));
     if (rs_random_chance(&w->rng, 0.04))
-        p->crc = floor(RS_MIN(rs_random_pareto(&w->rng, 1, 0.9), 5000.0));
+        p->crc = floor(fmin(rs_random_pareto(&w->rng, 1, 0.9), 5000.0));
 }
 
 /* How far the next failure of the part has got at t. */
