@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "common/parallel.h"
+#include "common/reserve.h"
 #include "predictor/solver.h"
 
 #ifdef RS_HAVE_LIBLINEAR
@@ -133,7 +134,7 @@ static double threshold(const double *score, size_t n)
 
 static struct data make(size_t n)
 {
-    struct data d = { .n = n, .x = malloc(n * D * sizeof(float)), .y = malloc(n) };
+    struct data d = { .n = n, .x = rs_reserve(n * D, sizeof(float)), .y = malloc(n) }; /* as training holds them */
     size_t tasks = 64;
     struct making m = { &d, malloc(n * sizeof(double)), calloc(tasks * D, sizeof(double)),
                         calloc(tasks * D, sizeof(double)), (n + tasks - 1) / tasks };
