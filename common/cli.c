@@ -194,22 +194,8 @@ int rs_cli_main(const char *program, const struct rs_verb *verbs, int argc, char
     return v->run(argc - 1, argv + 1, v);
 }
 
-/* Whether a starter of MPI programs calls this process another than its first. */
-static bool is_one_of_many(void)
-{
-    static const char *const names[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK" };
-    for (size_t i = 0; i < RS_LEN(names); i++) {
-        const char *rank = getenv(names[i]);
-        if (rank)
-            return !rs_streq(rank, "0");
-    }
-    return false;
-}
-
 int rs_cli_fail(const char *verb, const struct rs_error *err)
 {
-    if (err->status == RS_EUSAGE && is_one_of_many())
-        return RS_EXIT_USAGE;
     fprintf(stderr, "reseat %s: %s\n", verb, err->msg[0] ? err->msg : rs_status_meaning(err->status));
     return err->status == RS_EUSAGE ? RS_EXIT_USAGE : err->status == RS_EQUALITY ? RS_EXIT_QUALITY : RS_EXIT_FAILED;
 }

@@ -49,8 +49,7 @@ enum rs_status rs_cli_parse_one(int argc, char **argv, const struct rs_verb *ver
 int rs_cli_main(const char *program, const struct rs_verb *verbs, int argc, char **argv);
 
 /* Prints "program: message" on stderr and returns the exit code that fits the status (RS_EUSAGE 2, RS_EQUALITY 3, else
- * 1). Of the processes that mpirun or srun has started with the same arguments, the first alone prints a mistake in
- * them. */
+ * 1). */
 int rs_cli_fail(const char *verb, const struct rs_error *err);
 
 /* The exit code of a verb that ends with st: RS_EXIT_OK for RS_OK, and for RS_CONTINUE of rs_cli_parse(), else that of

@@ -162,6 +162,16 @@ static int train(void *arg)
     return rs_cli_end("train", st, &err);
 }
 
+/* A mistake in the arguments. Processes that were started together all make it, or one of them does and the others wait
+ * for it; they meet, so that the first can say it for all before any of them ends. */
+static int refuse(enum rs_status st, struct rs_error *err)
+{
+    RS_AUTO(rs_comm) *comm = NULL;
+    if (rs_comm_open(&comm, NULL) == RS_OK)
+        st = rs_comm_join(comm, st, err);
+    return rs_comm_rank(comm) > 0 ? RS_EXIT_USAGE : rs_cli_end("train", st, err);
+}
+
 int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
 {
     struct train_args a = { .learner_word = "auto",
@@ -197,5 +207,7 @@ int rs_cmd_train(int argc, char **argv, const struct rs_verb *self)
     enum rs_status st = rs_cli_parse_one(argc, argv, self, opts, "fleet file", &a.fleet, &err);
     if (st == RS_OK)
         st = check_args(&a, &err);
-    return st != RS_OK ? rs_cli_end("train", st, &err) : rs_contain("train", a.fleet, train, &a);
+    if (st < 0)
+        return refuse(st, &err);
+    return st == RS_CONTINUE ? RS_EXIT_OK : rs_contain("train", a.fleet, train, &a);
 }

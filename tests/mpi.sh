@@ -77,6 +77,8 @@ fails "no/such.h5" 2 "$train" train no/such.h5 -o model.rsm "${plain[@]}"
 fails "No such file or directory" 2 "$train" train fleet.h5 -o no/such/model.rsm "${plain[@]}"
 fails "learner: best: " 2 "$train" train fleet.h5 -o model.rsm --learner best
 fails "one fleet file needed, 2 given" 3 "$train" train fleet.h5 other.h5 -o model.rsm
+fails "--nonsense: no such option" 1 "$train" train fleet.h5 -o model.rsm "${plain[@]}" \
+    : -np 1 "$train" train fleet.h5 -o model.rsm --nonsense
 fails "process 2 of 2: named fault comm.meet" 1 "$train" train fleet.h5 -o model.rsm "${plain[@]}" \
     : -np 1 env RS_FAULT=comm.meet:7 "$train" train fleet.h5 -o model.rsm "${plain[@]}"
 
