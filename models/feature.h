@@ -8,7 +8,8 @@
  *
  * Windows are aligned to absolute time: bucket(t) = floor(t / bucket_s); a window of n buckets looks at the bucket of
  * the newest sample and the n before it. A reading is missing where it is NaN or infinite; out of a program come only
- * finite numbers: where a step has nothing to say it yields its `impute` value (the training mean).
+ * finite numbers: where a step has nothing to say it yields its `impute` value (the training mean, or for events that never
+ * happened a time long ago).
  *
  * Counters: a reading below the one that it is compared with means that the counter began anew, so that all of it is
  * new (F3). All functions are pure, allocate nothing unless they say so, and may be called from any thread; a state

@@ -55,6 +55,14 @@ static bool has_support(const struct build *b, uint64_t n_entities)
            (n_entities >= VALUE_ENTITIES_MIN && (double)n_entities >= VALUE_SHARE * (double)b->survey->n_entities);
 }
 
+/* math.md F34: what never happened is longer ago than the file, or a year, is long */
+static float never(const struct build *b)
+{
+    const struct rs_window *year = &windows[WINDOW_YEAR];
+    int64_t span_s = RS_MAX(b->survey->last - b->survey->first, year->bucket_s * year->n);
+    return (float)log1p((double)span_s / RS_DAY_S);
+}
+
 static void add_step(struct build *b, struct rs_step step)
 {
     struct rs_program *p = b->p;
@@ -67,7 +75,7 @@ static void add_step(struct build *b, struct rs_step step)
         p->steps = steps;
         b->cap_steps = cap;
     }
-    step.impute = RS_NOTHING_TO_SAY;
+    step.impute = step.op == RS_STEP_SINCE_EVENT ? never(b) : RS_NOTHING_TO_SAY;
     p->steps[p->n_steps++] = step;
 }
 

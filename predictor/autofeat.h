@@ -11,7 +11,7 @@
 /* What a step yields where it has nothing to say until the training means are known (matrix.h). */
 #define RS_NOTHING_TO_SAY 3.40282346638528859812e+38f /* FLT_MAX */
 
-/* Builds and finishes the program; impute values are RS_NOTHING_TO_SAY. tree is sorted. RS_ENODATA where nothing in the
+/* Builds and finishes the program; impute values are RS_NOTHING_TO_SAY, but for the time since an event. tree is sorted. RS_ENODATA where nothing in the
  * file could be a feature; RS_EUNSUPPORTED where there would be too many. */
 enum rs_status rs_autofeat_build(const struct rs_fleet_info *info, const struct rs_survey *survey,
                                  const rs_cohort_tree *tree, struct rs_program *out, struct rs_error *err);

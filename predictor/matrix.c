@@ -164,8 +164,11 @@ enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_co
     enum rs_status st = take_columns(m, 0, m->d, comm, err);
     if (st < 0)
         return st;
-    for (size_t j = 0; j < m->d; j++)
-        p->steps[j].impute = impute[j] = (float)m->mean[j];
+    for (size_t j = 0; j < m->d; j++) {
+        if (!(p->steps[j].impute < RS_NOTHING_TO_SAY))
+            p->steps[j].impute = (float)m->mean[j];
+        impute[j] = p->steps[j].impute;
+    }
     rs_parallel(0, STRIPES, impute_stripe, &(struct rows_job){ m, impute });
     return RS_OK;
 }

@@ -47,7 +47,8 @@ struct rs_matrix_total {
 };
 enum rs_status rs_matrix_total(const struct rs_matrix *m, rs_comm *comm, struct rs_matrix_total *out,
                                struct rs_error *err);
-/* Fills in missing entries: mean and scale of the readings that are there, impute values of the program (F15). */
+/* Fills in missing entries: mean and scale of the readings that are there, and the program's impute values where they
+ * are RS_NOTHING_TO_SAY (F15). */
 enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_comm *comm, struct rs_error *err);
 /* Which columns are neither constant nor equal to an earlier one, on any process. */
 enum rs_status rs_matrix_useful(const struct rs_matrix *m, rs_comm *comm, bool *keep, struct rs_error *err);

@@ -74,6 +74,27 @@ static void test_age_that_is_no_date(void **unused)
     }
 }
 
+/* math.md F34: never is as long ago as the samples span, or 364 days; in Python: math.log1p(364), math.log1p(1000) */
+static void test_what_never_happened_is_long_ago(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int64_t days;
+        double never;
+    } cases[] = { { 20, 5.8998973535824915 }, { 1000, 6.9087547793152204 } };
+    for (size_t i = 0; i < RS_LEN(cases); i++) {
+        struct rs_program p;
+        build_events(cases[i].days, 0, &p);
+        for (uint32_t j = 0; j < p.n_steps; j++) {
+            if (p.steps[j].op == RS_STEP_SINCE_EVENT)
+                assert_float_equal(p.steps[j].impute, cases[i].never, 1e-6);
+            else
+                assert_true(p.steps[j].impute == RS_NOTHING_TO_SAY);
+        }
+        rs_program_clear(&p);
+    }
+}
+
 /* Numbers of n entities, in file order: what the survey counts, and whether a step comes of it. */
 static const char *identity(uint64_t n, uint64_t rising, uint64_t falling, uint64_t fractions, double distinct)
 {
@@ -101,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_with_support),
         cmocka_unit_test(test_age_that_is_no_date),
+        cmocka_unit_test(test_what_never_happened_is_long_ago),
         cmocka_unit_test(test_names_are_no_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
