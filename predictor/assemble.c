@@ -33,7 +33,7 @@ static enum rs_status fill_meta(const struct rs_train_options *opt, const struct
         .base_rate = (double)t->n_positive / (double)t->n_rows,
         .threshold = threshold,
     };
-    return out->meta.tool && out->meta.options ? RS_OK : rs_error_set(err, RS_ENOMEM, "model");
+    return out->meta.tool && out->meta.options ? RS_OK : rs_error_set(err, RS_ENOMEM, "model: out of memory");
 }
 
 /* math.md M1: weights per raw unit. */
@@ -42,7 +42,7 @@ static enum rs_status fill_weights(const struct rs_matrix *m, struct rs_fitted *
 {
     out->weight = rs_alloc(m->d, sizeof *out->weight);
     if (!out->weight)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     if (out->learner == RS_RBF_SVM) {
         out->bias = f->rbf_bias;
         out->rbf = f->rbf;
@@ -63,7 +63,7 @@ static enum rs_status fill_deltas(const struct rs_matrix *m, const struct rs_del
         return RS_OK;
     out->deltas = rs_alloc(deltas->n, sizeof *out->deltas);
     if (!out->deltas)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     for (; out->n_deltas < deltas->n; out->n_deltas++) {
         const struct rs_cohort_delta *from = &deltas->of[out->n_deltas];
         struct rs_cohort_delta *to = &out->deltas[out->n_deltas];
@@ -72,7 +72,7 @@ static enum rs_status fill_deltas(const struct rs_matrix *m, const struct rs_del
             continue;
         to->weight = rs_alloc(m->d, sizeof *to->weight);
         if (!to->weight)
-            return rs_error_set(err, RS_ENOMEM, "model");
+            return rs_error_set(err, RS_ENOMEM, "model: out of memory");
         for (size_t j = 0; j < deltas->d; j++) /* of base columns alone */
             to->weight[j] = from->weight[j] / (slope * m->scale[j]);
     }
@@ -86,7 +86,7 @@ static enum rs_status fill_references(const struct rs_fleet_info *info, const st
     const struct rs_program *p = &out->program;
     rs_autofree uint32_t *column = rs_alloc(p->n_signals, sizeof *column);
     if (!column)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     for (uint32_t i = 0; i < p->n_signals; i++)
         for (uint32_t k = 0; k < info->n_signals; k++)
             if (rs_streq(p->signals[i].name, info->signals[k].name))

@@ -180,7 +180,7 @@ enum rs_status rs_bins_make(const float *x, size_t stride, size_t d, const uint3
     b.knot = rs_alloc(d, RS_BOOST_BINS * sizeof *b.knot);
     b.n_knots = rs_alloc(d, 1);
     if (!numbers || !keys || !scratch || !b.code || !b.knot || !b.n_knots)
-        return rs_error_set(err, RS_ENOMEM, "bins of %zu rows by %zu features", n, d);
+        return rs_error_set(err, RS_ENOMEM, "bins of %zu rows by %zu features: out of memory", n, d);
     share_out(scratch, threads, n, numbers, keys);
     struct job job = { .x = x, .stride = stride, .rows = rows, .b = &b, .scratch = scratch };
     rs_parallel(threads, tasks, cut_columns, &job);

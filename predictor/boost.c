@@ -356,7 +356,7 @@ enum rs_status rs_boost_grow(const struct rs_bins *b, const uint8_t *y, const fl
     if (rs_mul_size(b->d, (size_t)RS_BOOST_BINS * RS_BOOST_LEAVES_MAX, &n_bins))
         bins = rs_alloc(n_bins, sizeof *bins);
     if (!z || !row || !bins || !order || !of_column || !gr)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", n);
     *gr = (struct grower){ .b = b, .y = y, .weight = weight, .unit_of = unit, .opt = opt };
     gr->z = z;
     gr->g = z + n;

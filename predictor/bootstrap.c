@@ -124,18 +124,20 @@ enum rs_status rs_bootstrap_run(const struct rs_bootstrap *b, double *low, doubl
 {
     size_t cells;
     if (!rs_mul_size(b->n_replicates, b->n_stats, &cells))
-        return rs_error_set(err, RS_ENOMEM, "%zu replicates of %zu statistics", b->n_replicates, b->n_stats);
+        return rs_error_set(err, RS_ENOMEM, "%zu replicates of %zu statistics: out of memory", b->n_replicates,
+                            b->n_stats);
     rs_autofree double *stats = rs_alloc(cells, sizeof *stats);
     rs_autofree double *column = rs_alloc(b->n_replicates, sizeof *column);
     if (!stats || !column)
-        return rs_error_set(err, RS_ENOMEM, "%zu replicates of %zu statistics", b->n_replicates, b->n_stats);
+        return rs_error_set(err, RS_ENOMEM, "%zu replicates of %zu statistics: out of memory", b->n_replicates,
+                            b->n_stats);
     struct job job = { .b = b, .stats = stats, .progress_lock = PTHREAD_MUTEX_INITIALIZER };
     run_workers(&job, rs_bootstrap_threads(b));
     if (rs_cli_interrupted())
         return rs_error_set(err, RS_ECANCELLED, "interrupted after %zu of %zu replicates", (size_t)job.done,
                             b->n_replicates);
     if ((size_t)job.done < b->n_replicates)
-        return rs_error_set(err, RS_ENOMEM, "weights of %zu entities", b->n_units);
+        return rs_error_set(err, RS_ENOMEM, "weights of %zu entities: out of memory", b->n_units);
     for (size_t k = 0; k < b->n_stats; k++)
         percentiles(b, stats, k, column, &low[k], &high[k]);
     return RS_OK;

@@ -86,7 +86,7 @@ enum rs_status rs_cohort_tree_init(rs_cohort_tree *t, const struct rs_fleet_info
     *t = (rs_cohort_tree){ .n = 1, .cap = 64, .n_slots = 256 };
     t->nodes = rs_alloc(t->cap, sizeof *t->nodes);
     t->slots = rs_alloc(t->n_slots, sizeof *t->slots);
-    enum rs_status st = t->nodes && t->slots ? RS_OK : rs_error_set(err, RS_ENOMEM, "cohorts");
+    enum rs_status st = t->nodes && t->slots ? RS_OK : rs_error_set(err, RS_ENOMEM, "cohorts: out of memory");
     if (st == RS_OK && list)
         st = pick_named(t, info, list, err);
     else if (st == RS_OK)

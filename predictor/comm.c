@@ -87,7 +87,7 @@ enum rs_status rs_comm_gather(rs_comm *c, const void *mine, size_t n, size_t siz
     (void)c;
     void *copy = rs_alloc(n, size);
     if (!copy)
-        return rs_error_set(err, RS_ENOMEM, "%zu items of %zu bytes", n, size);
+        return rs_error_set(err, RS_ENOMEM, "%zu items of %zu bytes: out of memory", n, size);
     if (n)
         memcpy(copy, mine, n * size);
     *out = copy;

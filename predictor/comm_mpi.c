@@ -216,7 +216,7 @@ enum rs_status rs_comm_gather(rs_comm *c, const void *mine, size_t n, size_t siz
     size_t n_processes = rs_comm_size(c), sum = 0, before = 0;
     uint64_t own = n * size;
     rs_autofree uint64_t *bytes = rs_alloc(n_processes, sizeof *bytes);
-    enum rs_status st = bytes ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu processes", n_processes);
+    enum rs_status st = bytes ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu processes: out of memory", n_processes);
     if (c)
         st = meet(c, CALL_GATHER, size, st, err);
     if (st == RS_OK && c)
@@ -231,7 +231,7 @@ enum rs_status rs_comm_gather(rs_comm *c, const void *mine, size_t n, size_t siz
     }
     rs_autofree char *all = rs_alloc(sum, 1);
     if (!all)
-        st = rs_error_set(err, RS_ENOMEM, "%zu bytes of %zu processes", sum, n_processes);
+        st = rs_error_set(err, RS_ENOMEM, "%zu bytes of %zu processes: out of memory", sum, n_processes);
     if (c)
         st = meet(c, CALL_PIECES, 0, st, err);
     if (st < 0)

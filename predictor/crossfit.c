@@ -72,7 +72,7 @@ static enum rs_status run_init(struct run *r, struct rs_error *err)
     r->z_log_odds = rs_alloc(n, sizeof *r->z_log_odds);
     r->z = rs_alloc(r->out->n_strengths * n, sizeof *r->z);
     if (!r->out->z || !r->out->weight || !r->rows.train || !r->rows.valid || !r->z_pooled || !r->z_log_odds || !r->z)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++)
         r->out->weight[i] = (double)r->s->weight[i];
     enum rs_status st = rs_fitted_init(&r->fitted, r->s->stride, err);
@@ -112,7 +112,7 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
     rs_autofree double *of = rs_alloc(n, sizeof *of), *w = rs_alloc(n, sizeof *w);
     rs_autofree uint8_t *label = rs_alloc(n, 1);
     if (!of || !w || !label)
-        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++) {
         size_t row = rows ? rows[i] : i;
         of[i] = z[row];
@@ -221,7 +221,7 @@ static enum rs_status cross_calibrate(enum rs_calibration kind, const double *z,
     rs_autofree double *some = rs_alloc(s->n, sizeof *some), *weight = rs_alloc(s->n, sizeof *weight);
     rs_autofree uint8_t *y = rs_alloc(s->n, 1);
     if (!some || !weight || !y)
-        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows: out of memory", s->n);
     for (unsigned k = 0; k < f->n; k++) {
         size_t n = 0;
         for (size_t i = 0; i < s->n; i++) {
@@ -275,7 +275,7 @@ static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *
     double *figures = rs_alloc(2 * n_of * s->n, sizeof *figures);
     *out_figures = figures;
     if (!figures)
-        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows", s->n);
+        return rs_error_set(err, RS_ENOMEM, "calibration of %zu rows: out of memory", s->n);
     struct calibrate_job job = { .s = s, .f = f, .z = z, .kinds = kinds, .figures = figures, .comm = comm };
     for (size_t k = 0; k < n_of; k++)
         of[k] = (struct rs_contender){ .risk = figures + 2 * k * s->n, .loss = figures + (2 * k + 1) * s->n };
@@ -415,7 +415,7 @@ enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct r
 {
     rs_autofree struct weighted_risk *risks = rs_alloc(x->n, sizeof *risks);
     if (!risks)
-        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", x->n);
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows: out of memory", x->n);
     double all = 0, above = 0;
     for (size_t i = 0; i < x->n; i++) {
         risks[i] = (struct weighted_risk){ rs_calibrate(c, x->z[i]), x->weight[i] };

@@ -106,7 +106,7 @@ static enum rs_status put_cohort_tables(const struct c_writer *w, struct rs_erro
     size_t cells = 0;
     rs_autofree double *weights = rs_mul_size(n_tables, d, &cells) ? rs_alloc(cells, sizeof *weights) : NULL;
     if (!bias || !table || !weights)
-        return rs_error_set(err, RS_ENOMEM, "export: %u cohorts", n);
+        return rs_error_set(err, RS_ENOMEM, "export: %u cohorts: out of memory", n);
     memcpy(weights, m->weight, d * sizeof *weights);
     n_tables = 1;
     for (uint32_t c = 0; c < n; c++) {

@@ -27,7 +27,7 @@ enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, s
     s->capacity = (rows + rows / 3 + 8192) / RS_DRAW_CHUNK * RS_DRAW_CHUNK;
     s->d_max = d_max;
     if (!rs_mul_size(s->capacity, d_max, &cells))
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->capacity);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", s->capacity);
     s->x = rs_reserve(cells, sizeof *s->x);
     s->weight = rs_reserve(s->capacity, sizeof *s->weight);
     s->y = malloc(s->capacity + 1);
@@ -35,7 +35,7 @@ enum rs_status rs_subset_init(struct rs_subset *s, size_t n_max, size_t d_max, s
     s->order = rs_reserve(s->capacity, sizeof *s->order);
     s->next = malloc(s->capacity / RS_DRAW_CHUNK * sizeof *s->next + 1);
     if (!s->x || !s->weight || !s->y || !s->offset || !s->order || !s->next)
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->capacity);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", s->capacity);
     return RS_OK;
 }
 

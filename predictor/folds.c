@@ -34,7 +34,7 @@ static enum rs_status deal(const struct rs_matrix *m, rs_comm *comm, struct rs_f
     rs_autofree struct ranked_unit *mine = rs_alloc(m->n_failing, sizeof *mine);
     f->of_unit = rs_alloc(m->n_units, sizeof *f->of_unit);
     if (!mine || !f->of_unit)
-        return rs_error_set(err, RS_ENOMEM, "folds of %u entities", m->n_units);
+        return rs_error_set(err, RS_ENOMEM, "folds of %u entities: out of memory", m->n_units);
     size_t n = 0;
     uint32_t rank = rs_comm_rank(comm);
     for (uint32_t u = 0; u < m->n_units; u++) {

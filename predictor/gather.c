@@ -40,7 +40,7 @@ static enum rs_status pack(const struct rs_matrix *m, const uint32_t *rows, size
     p->rows = rs_alloc(n, sizeof *p->rows);
     p->units = rs_alloc(RS_MIN(n, (size_t)m->n_units), sizeof *p->units);
     if (!p->x || !p->rows || !p->units)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", n, m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features: out of memory", n, m->d);
     for (; p->n < n; p->n++) {
         size_t i = rows[p->n];
         uint32_t u = m->unit[i];
@@ -106,7 +106,7 @@ static enum rs_status unpack(const struct rs_matrix *m, struct parcel *all, stru
     rs_autofree uint8_t *fold = rs_alloc(n, 1);
     if (!out->y || !out->time || !out->unit || !out->weight || !out->unit_hash || !out->unit_fails ||
         !out->unit_cohort || !out->unit_first || !out->mean || !out->scale || !fold)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", n, m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features: out of memory", n, m->d);
     for (size_t i = 0; i < n; i++) {
         const struct row *r = &all->rows[i];
         out->y[i] = r->y;

@@ -49,7 +49,7 @@ static enum rs_status fill_meta(const struct rs_import_options *opt, struct rs_m
                                     .threshold = opt->threshold,
                                     .tool = strdup(opt->tool),
                                     .options = strdup(opt->arguments) };
-    return meta->tool && meta->options ? RS_OK : rs_error_set(err, RS_ENOMEM, "model");
+    return meta->tool && meta->options ? RS_OK : rs_error_set(err, RS_ENOMEM, "model: out of memory");
 }
 
 enum rs_status rs_import_model(struct rs_text_model *text, struct rs_feature_list *list,
@@ -57,7 +57,7 @@ enum rs_status rs_import_model(struct rs_text_model *text, struct rs_feature_lis
 {
     RS_AUTO_STRUCT(rs_model) *m = rs_alloc(1, sizeof *m);
     if (!m)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     enum rs_status st = choose_calibration(text, opt, &m->calibrator, err);
     if (st == RS_OK)
         st = fill_meta(opt, &m->meta, err);
@@ -71,7 +71,7 @@ enum rs_status rs_import_model(struct rs_text_model *text, struct rs_feature_lis
     m->weight = rs_alloc(m->program.n_steps, sizeof *m->weight);
     m->support = rs_alloc(m->program.n_cohorts, sizeof *m->support);
     if (!m->weight || !m->support)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     place_weights(text, opt->is_standardised, m);
     if (!text->w)
         place_vectors(text, opt->is_standardised, m);

@@ -77,7 +77,7 @@ enum rs_status rs_leak_look(const struct rs_sample *s, const struct rs_program *
     rs_autofree struct point *points = rs_alloc(s->n, sizeof *points);
     out->mirrors = rs_alloc(s->d, sizeof *out->mirrors);
     if (!points || !out->mirrors)
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->n);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", s->n);
     for (size_t i = 0; i < s->n; i++)
         points[i] = (struct point){ (double)s->time[i], (double)s->weight[i], s->y[i] };
     out->auc_time = separation(points, s->n);

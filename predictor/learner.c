@@ -12,7 +12,7 @@ enum rs_status rs_fitted_init(struct rs_fitted *f, size_t d_max, struct rs_error
 {
     *f = (struct rs_fitted){ 0 };
     f->w = rs_alloc(d_max + 1, sizeof *f->w);
-    return f->w ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu features", d_max);
+    return f->w ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", d_max);
 }
 
 void rs_fitted_clear(struct rs_fitted *f)

@@ -196,7 +196,7 @@ static enum rs_status keep(struct reading *r, const struct rs_scan_row *row, str
     if (has_room && t->n == t->cap)
         has_room = resize_rows(t, t->cap ? 2 * t->cap : r->load->range_rows, d);
     if (!has_room)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", t->n, d);
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features: out of memory", t->n, d);
     enum rs_status st = rs_scan_features(r->scan, t->x + t->n * d, err);
     if (st < 0)
         return st;
@@ -291,7 +291,7 @@ static void do_range(void *arg, size_t task, unsigned worker)
     t->halvings = l->halvings;
     t->err = (struct rs_error)RS_ERROR_INIT;
     t->status = digest ? go_to_range(l, l->round + task, worker, &is_empty, &t->err)
-                       : rs_error_set(&t->err, RS_ENOMEM, "digest");
+                       : rs_error_set(&t->err, RS_ENOMEM, "digest: out of memory");
     if (t->status < 0 || is_empty)
         return;
     double share = rs_fleet_info(l->fleet)->control_share;
@@ -433,7 +433,7 @@ static enum rs_status allocate(struct rs_matrix *m, size_t n, size_t n_units, co
     m->scale = rs_alloc(m->d, sizeof *m->scale);
     if (!m->x || !m->y || !m->time || !m->unit || !m->weight || !m->unit_hash || !m->unit_fails || !m->unit_cohort ||
         !m->unit_first || !m->mean || !m->scale)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features", n, m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu rows by %zu features: out of memory", n, m->d);
     return RS_OK;
 }
 
@@ -441,7 +441,7 @@ static enum rs_status put_together(struct load *l, struct rs_matrix *m, struct r
 {
     rs_autofree struct place *places = rs_alloc(l->n_parts, sizeof *places);
     if (!places)
-        return rs_error_set(err, RS_ENOMEM, "%zu ranges", l->n_parts);
+        return rs_error_set(err, RS_ENOMEM, "%zu ranges: out of memory", l->n_parts);
     size_t n = 0, n_units = 0;
     for (size_t k = 0; k < l->n_parts; k++) {
         places[k].row = n;
@@ -536,7 +536,7 @@ static enum rs_status load_init(struct load *l, struct rs_error *err)
     for (unsigned k = 0; is_there && k < l->n_threads; k++)
         is_there = new_tally(&l->tallies[k], l->p->n_cohorts) &&
                    rs_references_new(info->n_signals, &l->references[k], NULL) == RS_OK;
-    return is_there ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu ranges", l->n_parts);
+    return is_there ? RS_OK : rs_error_set(err, RS_ENOMEM, "%zu ranges: out of memory", l->n_parts);
 }
 
 static void load_clear(struct load *l)
@@ -568,7 +568,8 @@ enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct
     if (st == RS_OK)
         st = agree_on_thinning(&l, err);
     if (st == RS_OK)
-        st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err) : rs_error_set(err, RS_ENOMEM, "cohorts");
+        st = new_tally(&m.tally, p->n_cohorts) ? put_together(&l, &m, err)
+                                               : rs_error_set(err, RS_ENOMEM, "cohorts: out of memory");
     m.tally.control_share = rs_fleet_info(fleet)->control_share;
     for (unsigned k = 0; st == RS_OK && k < l.n_threads; k++) {
         add_tally(&m.tally, &l.tallies[k]);

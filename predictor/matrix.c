@@ -101,7 +101,7 @@ enum rs_status rs_moments_take(const float *x, size_t n, size_t stride, size_t f
     size_t k = d - first;
     rs_autofree double *sums = rs_alloc(STRIPES * 2 * k, sizeof *sums), *all = rs_alloc(2 * k, sizeof *all);
     if (!sums || !all)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", d);
     struct moments_job job = {
         .x = x, .weight = weight, .n = n, .stride = stride, .first = first, .d = d, .sums = sums
     };
@@ -142,7 +142,7 @@ static enum rs_status take_columns(struct rs_matrix *m, size_t first, size_t d, 
 {
     rs_autofree double *weight = rs_alloc(d - first, sizeof *weight);
     if (!weight)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", d);
     struct rs_moments moments = { m->mean + first, m->scale + first, weight };
     enum rs_status st = rs_moments_take(m->x, m->n, m->stride, first, d, m->weight, comm, &moments, err);
     double all[1] = { 0 };
@@ -160,7 +160,7 @@ enum rs_status rs_matrix_impute(struct rs_matrix *m, struct rs_program *p, rs_co
 {
     rs_autofree float *impute = rs_alloc(m->d, sizeof *impute);
     if (!impute)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", m->d);
     enum rs_status st = take_columns(m, 0, m->d, comm, err);
     if (st < 0)
         return st;
@@ -205,7 +205,7 @@ enum rs_status rs_matrix_useful(const struct rs_matrix *m, rs_comm *comm, bool *
 {
     rs_autofree uint64_t *hash = rs_alloc(m->d, sizeof *hash);
     if (!hash)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", m->d);
     hash_columns(m, hash);
     enum rs_status st = rs_comm_sum_counts(comm, hash, m->d, err); /* equal columns have equal sums */
     for (size_t j = 0; st == RS_OK && j < m->d; j++) {

@@ -83,7 +83,7 @@ static enum rs_status make_nodes(const struct rs_problem *p, const struct rbf_sa
     out->row = rs_alloc(s->n, sizeof *out->row);
     out->y = rs_alloc(s->n, sizeof *out->y);
     if (!out->all || !out->row || !out->y)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features", s->n, p->d);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features: out of memory", s->n, p->d);
     struct svm_node *to = out->all;
     for (size_t i = 0; i < s->n; i++) {
         const float *x = rbf_x(p, s->at[i]);
@@ -107,7 +107,7 @@ static enum rs_status take_machine(const struct svm_model *m, const struct rs_pr
     if (rs_mul_size(n_sv, p->d, &cells))
         sv = rs_alloc(cells, sizeof *sv);
     if (!coef || !sv)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu support vectors", n_sv);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu support vectors: out of memory", n_sv);
     for (size_t k = 0; k < n_sv; k++) {
         coef[k] = m->sv_coef[0][k];
         memcpy(sv + k * p->d, rbf_x(p, s->at[m->sv_indices[k] - 1]), p->d * sizeof *sv);

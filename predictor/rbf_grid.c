@@ -91,7 +91,7 @@ static enum rs_status list_validated(struct work *w, struct rs_error *err)
 {
     w->validated = rs_alloc(w->p->n, sizeof *w->validated);
     if (!w->validated)
-        return rs_error_set(err, RS_ENOMEM, "RBF grid: %zu rows", w->p->n);
+        return rs_error_set(err, RS_ENOMEM, "RBF grid: %zu rows: out of memory", w->p->n);
     for (size_t i = 0; i < w->p->n; i++)
         if (w->g->validates[i] < w->g->n_folds)
             w->validated[w->n_validated++] = (uint32_t)i;
@@ -115,7 +115,7 @@ static enum rs_status make_room(struct work *w, struct rs_error *err)
     w->status = rs_alloc(n_machines, sizeof *w->status);
     if (!w->table || !w->square || !w->scratch || !w->distance || !w->kernel || !w->coef || !w->bias || !w->n_sv ||
         !w->status)
-        return rs_error_set(err, RS_ENOMEM, "RBF grid: kernel values of %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "RBF grid: kernel values of %zu rows: out of memory", n);
     return RS_OK;
 }
 

@@ -13,7 +13,7 @@ enum rs_status rbf_tiles_new(size_t n, size_t d, struct rbf_tiles *out, struct r
     if (rs_mul_size(n_tiles * RBF_LANES, d, &cells))
         x = rs_alloc(cells, sizeof *x);
     if (!x)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features", n, d);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features: out of memory", n, d);
     *out = (struct rbf_tiles){ n, n_tiles, d, x };
     return RS_OK;
 }

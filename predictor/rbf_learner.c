@@ -69,7 +69,7 @@ static enum rs_status send_round(const struct rs_problem *p, const uint32_t *row
     rs_autofree struct nominee *mine = rs_alloc(n, sizeof *mine);
     rs_autofree float *x = rs_alloc(n, p->d * sizeof *x);
     if (!mine || !x)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features", n, p->d);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows of %zu features: out of memory", n, p->d);
     for (size_t i = 0; i < n; i++) {
         size_t row = rows[i];
         mine[i] = (struct nominee){ number[row], p->row_weight ? p->row_weight[row] : 1, p->y[row] };
@@ -91,7 +91,7 @@ static enum rs_status unpack(struct nominees *s, struct rs_error *err)
     s->weight = rs_alloc(s->n, sizeof *s->weight);
     s->number = rs_alloc(s->n, sizeof *s->number);
     if (!s->y || !s->weight || !s->number)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows", s->n);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows: out of memory", s->n);
     for (size_t i = 0; i < s->n; i++) {
         s->y[i] = s->of[i].y;
         s->weight[i] = s->of[i].weight;
@@ -108,7 +108,7 @@ static enum rs_status fit_together(const struct rs_learner_ws *ws, const struct 
     rs_autofree uint64_t *number = rs_alloc(p->n, sizeof *number);
     uint64_t first;
     if (!number)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows", p->n);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: %zu rows: out of memory", p->n);
     struct rs_class_sums sums = rs_class_sums(p);
     opt->whole_weight[0] = sums.negative;
     opt->whole_weight[1] = sums.positive;

@@ -123,7 +123,8 @@ enum rs_status rbf_sample_draw(const struct rs_problem *p, const uint32_t *train
     rs_autofree struct ranked_row *rows = rs_alloc(n_positive + n_negative, sizeof *rows);
     rs_autofree uint32_t *at = rs_alloc(n_positive + n_negative, sizeof *at);
     if (!rows || !at)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows", n_positive + n_negative);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows: out of memory",
+                            n_positive + n_negative);
     struct chosen by_class[2] = { { rows + n_positive, 0, n_negative }, { rows, 0, n_positive } };
     choose(p, trains, opt, by_class);
     for (size_t i = 0; i < n_positive + n_negative; i++)
@@ -145,7 +146,7 @@ enum rs_status rs_rbf_nominate(const struct rs_problem *p, const struct rs_rbf_o
     rs_autofree struct ranked_row *rows = rs_alloc(2 * max, sizeof *rows);
     rs_autofree uint32_t *places = rs_alloc(2 * max, sizeof *places);
     if (!rows || !places)
-        return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows", 2 * max);
+        return rs_error_set(err, RS_ENOMEM, "RBF machine: a sample of %zu rows: out of memory", 2 * max);
     struct chosen by_class[2] = { { rows, 0, max }, { rows + max, 0, max } };
     choose(p, NULL, opt, by_class);
     size_t n = 0;

@@ -37,7 +37,7 @@ static enum rs_status choose_rows(const struct rs_matrix *m, uint64_t seed, cons
         below[y] = threshold((y ? RS_SAMPLE_POSITIVES : RS_SAMPLE_NEGATIVES) / RS_MAX((double)n_of[y], 1.0));
     s->row = rs_alloc(m->n, sizeof *s->row);
     if (!s->row)
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", m->n);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", m->n);
     for (size_t i = 0; i < m->n; i++) {
         uint64_t key[3] = { m->unit_hash[m->unit[i]], (uint64_t)m->time[i], seed };
         if (XXH3_64bits(key, sizeof key) > below[m->y[i]])
@@ -58,7 +58,7 @@ static enum rs_status gather(const struct rs_matrix *m, const struct rs_folds *f
     if (rs_comm_size(comm) == 1)
         return RS_OK;
     s->gathered = rs_alloc(1, sizeof *s->gathered);
-    enum rs_status st = s->gathered ? RS_OK : rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->n);
+    enum rs_status st = s->gathered ? RS_OK : rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", s->n);
     if (st == RS_OK)
         st = rs_gather_rows(m, s->row, s->n, f->of_unit, comm, s->gathered, &s->fold, err);
     if (st < 0)
@@ -67,7 +67,7 @@ static enum rs_status gather(const struct rs_matrix *m, const struct rs_folds *f
     s->n = s->gathered->n;
     uint32_t *row = rs_realloc(s->row, s->n, sizeof *row);
     if (!row)
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", s->n);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", s->n);
     s->row = row;
     for (size_t k = 0; k < s->n; k++)
         row[k] = (uint32_t)k;
@@ -107,7 +107,7 @@ static enum rs_status make_room(struct rs_sample *s, struct rs_error *err)
     s->cohort = rs_alloc(s->n, sizeof *s->cohort);
     s->fold = s->fold ? s->fold : rs_alloc(s->n, 1);
     if (!s->x || !s->y || !s->time || !s->weight || !s->unit || !s->cohort || !s->fold)
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows by %zu features", s->n, s->stride);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows by %zu features: out of memory", s->n, s->stride);
     return RS_OK;
 }
 

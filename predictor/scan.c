@@ -133,7 +133,7 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
 {
     RS_AUTO(rs_scan) *s = rs_alloc(1, sizeof *s);
     if (!s)
-        return rs_error_set(err, RS_ENOMEM, "scan");
+        return rs_error_set(err, RS_ENOMEM, "scan: out of memory");
     s->p = p;
     s->info = rs_fleet_info(fleet);
     s->opt = *opt;
@@ -147,7 +147,7 @@ enum rs_status rs_scan_new(rs_fleet *fleet, const struct rs_program *p, const st
     s->x = rs_alloc(p->n_steps, sizeof *s->x);
     if (!s->columns || !s->links || !s->events || !s->attrs || !s->memo_codes || !s->state || !s->values || !s->x ||
         !link_attrs(s))
-        return rs_error_set(err, RS_ENOMEM, "scan of %u features", p->n_steps);
+        return rs_error_set(err, RS_ENOMEM, "scan of %u features: out of memory", p->n_steps);
     link_signals(s);
     link_events(s);
     enum rs_status st = rs_fleet_scan_new(fleet, opt->first, opt->n ? opt->n : UINT64_MAX, &s->blocks, err);

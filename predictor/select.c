@@ -75,7 +75,7 @@ static enum rs_status cv_init(struct cv *v, struct rs_error *err)
     v->rows.valid = rs_alloc(n, sizeof *v->rows.valid);
     v->z_fold = rs_alloc(n, sizeof *v->z_fold);
     if (!v->z || !v->is_held_out || !v->rows.train || !v->rows.valid || !v->z_fold)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows: out of memory", n);
     enum rs_status st = rs_fitted_init(&v->fitted, d, err);
     return st < 0 ? st : rs_solver_new(n, d, &v->solver, err);
 }
@@ -200,7 +200,7 @@ static enum rs_status gather(const struct cv *v, struct held_out *h, struct rs_e
     h->risk = rs_alloc(v->out->n * n, sizeof *h->risk);
     h->loss = rs_alloc(v->out->n * n, sizeof *h->loss);
     if (!h->row || !h->y || !h->weight || !h->unit || !h->risk || !h->loss)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++) {
         if (!v->is_held_out[i])
             continue;
@@ -226,7 +226,7 @@ static enum rs_status calibrate_candidate(const struct judging *g, size_t c, str
     rs_autofree double *z = rs_alloc(h->n, sizeof *z), *weight = rs_alloc(h->n, sizeof *weight);
     rs_autofree uint8_t *y = rs_alloc(h->n, 1);
     if (!z || !weight || !y)
-        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows", h->n);
+        return rs_error_set(err, RS_ENOMEM, "validation on %zu rows: out of memory", h->n);
     for (unsigned k = 0; k < v->f->n; k++) {
         size_t n = 0;
         for (size_t i = 0; i < h->n; i++) {

@@ -48,7 +48,7 @@ static enum rs_status fall(struct rs_sets *s, const struct rs_terms *terms, cons
     free(s->tree_z);
     s->tree_z = rs_alloc(n, sizeof *s->tree_z);
     if (!s->tree_z)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", n);
     struct fall job = { terms, m, rows, n, s->tree_z };
     rs_parallel(0, (n + BLOCK - 1) / BLOCK, fall_block, &job);
     return RS_OK;
@@ -62,7 +62,7 @@ static enum rs_status grow(const struct rs_sets *s, const struct rs_matrix *m, c
     rs_autofree uint8_t *y = rs_alloc(n, 1);
     rs_autofree uint32_t *unit = rs_alloc(n, sizeof *unit);
     if (!y || !unit)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++) {
         y[i] = m->y[rows[i]];
         unit[i] = (uint32_t)m->unit_hash[m->unit[rows[i]]]; /* the same in any order */
@@ -85,7 +85,7 @@ static enum rs_status grow_in_fold(const struct rs_sets *s, const struct rs_samp
     rs_autofree uint32_t *rows = rs_alloc(n_train, sizeof *rows);
     rs_autofree float *weight = rs_alloc(n_train, sizeof *weight);
     if (!rows || !weight)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n_train);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", n_train);
     for (size_t i = 0; i < n_train; i++) {
         rows[i] = sample->row[train[i]];
         weight[i] = sample->weight[train[i]];
@@ -124,7 +124,7 @@ static enum rs_status grow_on_rows(const struct rs_sets *s, const struct rs_matr
 {
     rs_autofree float *weight = rs_alloc(n, sizeof *weight);
     if (!weight)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++)
         weight[i] = m->weight[rows[i]];
     return grow(s, m, rows, n, weight, whole, out, err);
@@ -141,7 +141,7 @@ static enum rs_status grow_on_gathered(const struct rs_sets *s, const struct rs_
         return st;
     rs_autofree uint32_t *each = rs_alloc(all.n, sizeof *each);
     if (!each)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", all.n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", all.n);
     for (size_t i = 0; i < all.n; i++)
         each[i] = (uint32_t)i;
     return grow_on_rows(s, &all, each, all.n, whole, out, err);
@@ -158,7 +158,7 @@ static enum rs_status grow_on_all(const struct rs_sets *s, const struct rs_matri
     struct rs_terms_whole whole = { { all.n - all.n_positive, all.n_positive } };
     rs_autofree uint32_t *rows = rs_alloc(m->n, sizeof *rows);
     if (!rows)
-        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows", m->n);
+        return rs_error_set(err, RS_ENOMEM, "trees over %zu rows: out of memory", m->n);
     size_t n = 0;
     for (size_t i = 0; i < m->n; i++)
         if (rs_terms_looks_at(&whole, all.first + i, m->y[i]))
@@ -192,7 +192,7 @@ enum rs_status rs_sets_merge(struct rs_sets *s, const struct rs_candidate *c, st
     double *scale = rs_realloc(m->scale, all, sizeof *scale);
     m->scale = scale ? scale : m->scale;
     if (!w || !mean || !scale)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", all);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", all);
     double bias = (1 - c->trees) * w[d] + c->trees * t->bias;
     for (size_t j = 0; j < all; j++) {
         if (j >= d) {

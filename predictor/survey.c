@@ -197,7 +197,7 @@ static enum rs_status take_block(struct pass *p, const struct rs_fleet_block *b,
                                 (unsigned long long)(b->row + i));
         int label = rs_block_label(p->info, b, i, p->opt->horizon_s, NULL);
         if (label >= 0 && !take_row(p, b, i, label))
-            return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
+            return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", p->n);
     }
     return RS_OK;
 }
@@ -304,7 +304,7 @@ static enum rs_status conclude(struct pass *p, struct rs_error *err)
     rs_autofree float *numbers = rs_alloc(p->n_numbers, sizeof *numbers);
     rs_autofree double *scratch = rs_alloc(n_threads * p->n + p->n_numbers, sizeof *scratch);
     if (!numbers || !scratch || !rs_cohort_tree_sort(p->opt->tree))
-        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows", p->n);
+        return rs_error_set(err, RS_ENOMEM, "sample of %zu rows: out of memory", p->n);
     rs_parallel(n_threads, s->n_signals, look_at_signal, &(struct signals_job){ p, scratch });
     for (uint32_t i = 0; i < s->n_attrs; i++)
         look_at_attr(p, i, numbers, scratch);
@@ -339,16 +339,16 @@ static enum rs_status pass_init(struct pass *p, struct rs_error *err)
     p->last_number = rs_alloc(s->n_attrs, sizeof *p->last_number);
     p->event_seen = rs_alloc(p->info->n_events, sizeof *p->event_seen);
     if (!s->signals || !s->attrs || !s->event_entities || !p->numbers || !p->last_number || !p->event_seen)
-        return rs_error_set(err, RS_ENOMEM, "survey");
+        return rs_error_set(err, RS_ENOMEM, "survey: out of memory");
     if (!tally_init(&p->tally, s->n_signals))
-        return rs_error_set(err, RS_ENOMEM, "survey");
+        return rs_error_set(err, RS_ENOMEM, "survey: out of memory");
     for (uint32_t i = 0; i < s->n_attrs; i++) {
         s->attrs[i].min = DBL_MAX;
         s->attrs[i].max = -DBL_MAX;
         p->last_number[i] = NAN;
         s->attrs[i].n_entities = rs_alloc(p->info->attrs[i].n_values, sizeof *s->attrs[i].n_entities);
         if (!s->attrs[i].n_entities)
-            return rs_error_set(err, RS_ENOMEM, "survey");
+            return rs_error_set(err, RS_ENOMEM, "survey: out of memory");
     }
     s->share = p->info->n_rows > RS_SURVEY_WHOLE_MAX ? RS_SURVEY_READ_MAX / (double)p->info->n_rows : 1;
     double share = RS_SURVEY_ROWS / RS_MAX((double)p->info->n_rows * s->share, 1.0);

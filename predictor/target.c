@@ -165,7 +165,7 @@ enum rs_status rs_contest_measure(struct rs_contest *c, size_t n_replicates, str
     rs_autofree struct keyed *order = rs_alloc(rs_threads() * c->n, sizeof *order);
     rs_autofree double *weight = rs_alloc(rs_threads() * c->n, sizeof *weight);
     if (!c->replicates || !times || !order || !weight)
-        return rs_error_set(err, RS_ENOMEM, "resampling of %u entities", c->n_units);
+        return rs_error_set(err, RS_ENOMEM, "resampling of %u entities: out of memory", c->n_units);
     for (size_t r = 0; r < n_replicates; r++)
         rs_bootstrap_draw(c->seed, r, c->n_units, times + r * c->n_units);
     struct job job = { c, times, order, weight };

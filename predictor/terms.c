@@ -156,7 +156,7 @@ static enum rs_status look_at(const struct rs_terms_input *in, struct look *l, s
     l->y = rs_alloc(in->n, sizeof *l->y);
     l->weight = rs_alloc(in->n, sizeof *l->weight);
     if (!l->rows || !l->unit || !l->y || !l->weight)
-        return rs_error_set(err, RS_ENOMEM, "%zu rows", in->n);
+        return rs_error_set(err, RS_ENOMEM, "%zu rows: out of memory", in->n);
     for (size_t i = 0; i < in->n; i++) {
         bool c = in->y[i] != 0;
         if (!in->whole && !rs_terms_looks_at(&all, i, c))
@@ -254,7 +254,7 @@ static enum rs_status write_steps(const struct rs_terms_input *in, const struct 
     t->steps = rs_alloc(n, sizeof *t->steps);
     t->weight = rs_alloc(t->n_base + n, sizeof *t->weight);
     if (!step_of || !t->steps || !t->weight)
-        return rs_error_set(err, RS_ENOMEM, "%zu terms", n);
+        return rs_error_set(err, RS_ENOMEM, "%zu terms: out of memory", n);
     struct writer w = { in->program, b, t };
     t->bias = f->bias;
     qsort(f->bins, f->n_bins, sizeof *f->bins, compare_rules);
@@ -273,7 +273,7 @@ static enum rs_status take_means(const struct rs_terms_input *in, const struct l
     double weight = 0;
     t->mean = rs_alloc(n, sizeof *t->mean);
     if (!t->mean)
-        return rs_error_set(err, RS_ENOMEM, "%zu terms", n);
+        return rs_error_set(err, RS_ENOMEM, "%zu terms: out of memory", n);
     for (size_t i = 0; i < l->n; i++) {
         rs_terms_row(t, in->x + l->rows[i] * in->stride, row);
         weight += (double)l->weight[i];
@@ -307,7 +307,7 @@ enum rs_status rs_terms_grow(const struct rs_terms_input *in, struct rs_terms *o
     rs_autofree struct found *f = rs_alloc(1, sizeof *f);
     *out = (struct rs_terms){ .n_base = in->program->n_steps };
     if (!f)
-        return rs_error_set(err, RS_ENOMEM, "terms");
+        return rs_error_set(err, RS_ENOMEM, "terms: out of memory");
     enum rs_status st = look_at(in, &l, err);
     bool has[2] = { false, false };
     for (size_t i = 0; i < l.n; i++)
@@ -356,7 +356,7 @@ enum rs_status rs_terms_append(const struct rs_terms *t, size_t n, struct rs_pro
 {
     struct rs_step *steps = rs_realloc(p->steps, p->n_steps + n, sizeof *steps);
     if (!steps)
-        return rs_error_set(err, RS_ENOMEM, "terms");
+        return rs_error_set(err, RS_ENOMEM, "terms: out of memory");
     memcpy(steps + p->n_steps, t->steps, n * sizeof *steps);
     p->steps = steps;
     p->n_steps += (uint32_t)n;

@@ -223,7 +223,7 @@ static enum rs_status read_liblinear(struct reader *r, size_t n, struct rs_text_
         return st;
     m->w = rs_alloc(n, sizeof *m->w);
     if (!m->w)
-        return rs_error_set(r->err, RS_ENOMEM, "%zu weights", n);
+        return rs_error_set(r->err, RS_ENOMEM, "%zu weights: out of memory", n);
     for (size_t j = 0; j < n && st == RS_OK; j++)
         st = take_weight(r, h.sign, &m->w[j]);
     if (st == RS_OK && h.bias >= 0) {
@@ -299,7 +299,9 @@ static enum rs_status make_room(struct reader *r, const struct head *h, bool is_
         m->coef = rs_alloc((size_t)h->total_sv, sizeof *m->coef);
         m->sv = rs_alloc(cells, sizeof *m->sv);
     }
-    return m->w || (m->coef && m->sv) ? RS_OK : rs_error_set(r->err, RS_ENOMEM, "%ld support vectors", h->total_sv);
+    return m->w || (m->coef && m->sv)
+               ? RS_OK
+               : rs_error_set(r->err, RS_ENOMEM, "%ld support vectors: out of memory", h->total_sv);
 }
 
 static enum rs_status check_svm(const struct reader *r, const struct head *h, bool is_rbf)

@@ -172,7 +172,7 @@ enum rs_status rs_units_finish(rs_units *u, double floor_days, struct rs_error *
         return st;
     void *map = mmap(NULL, u->n * u->stride, PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, 0);
     if (map == MAP_FAILED)
-        return rs_error_errno(err, RS_ENOMEM, "temporary file of the entities");
+        return rs_error_errno(err, RS_ENOMEM, "temporary file of the entities: out of memory");
     u->map = map;
     for (uint64_t i = 0; i < u->n; i++) {
         struct rs_unit *unit = (struct rs_unit *)(void *)(u->map + i * u->stride);
