@@ -6,6 +6,8 @@
 #include "common/parallel.h"
 #include "datasets/h5_private.h"
 
+#define COLUMNS_MAX (1u << 20)
+
 static hid_t disk_type(const struct rs_h5_shape *s)
 {
     switch (s->type) {
@@ -32,7 +34,8 @@ static hid_t disk_type(const struct rs_h5_shape *s)
 static enum rs_status new_data(const char *path, const struct rs_h5_shape *shape, rs_h5_data **out,
                                struct rs_error *err)
 {
-    static const size_t sizes[] = { 1, 4, 4, 8, 8, 4, 8, 0 };
+    static const size_t sizes[] = { [RS_H5_I8] = 1,  [RS_H5_I32] = 4, [RS_H5_U32] = 4, [RS_H5_I64] = 8,
+                                    [RS_H5_U64] = 8, [RS_H5_F32] = 4, [RS_H5_F64] = 8, [RS_H5_STR] = 0 };
     RS_AUTO(rs_h5_data) *d = rs_alloc(1, sizeof *d);
     if (!d || !(d->path = strdup(path)))
         return rs_error_set(err, RS_ENOMEM, "no memory for dataset %s", path);
@@ -210,7 +213,10 @@ static enum rs_status check_extent(rs_h5_data *d, uint32_t width, int *out_rank,
     }
     if (dims[0] > RS_H5_ROWS_MAX)
         return rs_error_set(err, RS_ECORRUPT, "%s: an impossible number of rows", d->path);
-    if (width && ((width != UINT32_MAX && dims[1] != width) || dims[1] < 1 || dims[1] > 1 << 20))
+    if (width && (dims[1] < 1 || dims[1] > COLUMNS_MAX))
+        return rs_error_set(err, RS_ECORRUPT, "%s: %llu columns, 1 to %u allowed", d->path, (unsigned long long)dims[1],
+                            COLUMNS_MAX);
+    if (width && width != UINT32_MAX && dims[1] != width)
         return rs_error_set(err, RS_ECORRUPT, "%s: %llu columns where %u belong", d->path, (unsigned long long)dims[1],
                             width);
     d->rows = dims[0];
