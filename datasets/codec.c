@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Shuffle, deflate and Fletcher-32 of one chunk, byte for byte what HDF5's filter pipeline makes and takes
- * (docs/fleet-file.md, "Chunks"). test_codec.c holds the checksum to HDF5's own. */
+ * (docs/fleet-file.md, "Chunks"). test_h5.c holds it to the library, both ways. */
 #include "codec.h"
 
+#include <assert.h>
 #include <libdeflate.h>
 #include <math.h>
 
@@ -282,6 +283,7 @@ static bool prepare_to_encode(rs_codec *c)
 bool rs_codec_encode(rs_codec *c, const void *p, size_t n, size_t stride, const uint8_t **out, size_t *out_len)
 {
     const uint8_t *plain = p;
+    assert(n <= c->n_max);
     if (!prepare_to_encode(c))
         return false;
     if (c->size > 1 || stride > 1) {
@@ -309,6 +311,7 @@ static bool inflate_planes(rs_codec *c, const uint8_t *in, size_t len, size_t wa
 
 const char *rs_codec_decode(rs_codec *c, const uint8_t *in, size_t len, unsigned mask, void *p, size_t n, size_t stride)
 {
+    assert(n <= c->n_max);
     if (!(mask & RS_CODEC_NO_CHECKSUM)) {
         if (len < CHECKSUM_SIZE)
             return "shorter than its checksum";

@@ -20,16 +20,16 @@ RS_DEFINE_AUTO(rs_codec, rs_codec_free)
 /* Largest number of bytes that a sound encoded chunk of ours has. */
 size_t rs_codec_bound(const rs_codec *c);
 
-/* Encodes n items found at p, p + stride, ... (stride in bytes). *out lives until the next call and has RS_CODEC_PAD
- * bytes more. */
+/* Encodes n <= n_max items found at p, p + stride, ... (stride in bytes). *out is the codec's, lives until the next
+ * call and has RS_CODEC_PAD bytes more. False on want of memory. */
 bool rs_codec_encode(rs_codec *c, const void *p, size_t n, size_t stride, const uint8_t **out, size_t *out_len);
 
 /* Filters that a chunk's mask says were left out when it was written. */
 enum { RS_CODEC_NO_SHUFFLE = 1, RS_CODEC_NO_DEFLATE = 2, RS_CODEC_NO_CHECKSUM = 4 };
 
-/* Decodes exactly n items into p, p + stride, ... RS_CODEC_PAD bytes behind in + len must be there to be read, whatever
- * they are: libdeflate is fast only as long as it is not near the end of its input. Returns NULL, or what is wrong
- * ("checksum differs"), a constant; the items are unspecified then. */
+/* Decodes exactly n <= n_max items into p, p + stride, ... RS_CODEC_PAD bytes behind in + len must be there to be read,
+ * whatever they are: libdeflate is fast only as long as it is not near the end of its input. Returns NULL, or what is
+ * wrong ("checksum differs"), a constant; the items are unspecified then. */
 const char *rs_codec_decode(rs_codec *c, const uint8_t *in, size_t len, unsigned mask, void *p, size_t n,
                             size_t stride);
 

@@ -104,7 +104,7 @@ struct rs_fleet_block {
 typedef struct rs_fleet_scan rs_fleet_scan;
 
 /* Scans entities [first, first + n), n = UINT64_MAX for all the rest. Scans of one fleet may run in several threads at
- * once: calls of the library take turns, decoding does not. One scan alone decodes on all cores, some 4 MiB ahead. */
+ * once: calls of the library take turns, decoding does not. One scan alone decodes on all cores, some 8 MiB ahead. */
 enum rs_status rs_fleet_scan_new(rs_fleet *f, uint64_t first, uint64_t n, rs_fleet_scan **out, struct rs_error *err);
 /* Goes on with entities [first, first + n): cheaper than a new scan. */
 enum rs_status rs_fleet_scan_move(rs_fleet_scan *s, uint64_t first, uint64_t n, struct rs_error *err);

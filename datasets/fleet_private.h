@@ -36,8 +36,6 @@ struct rs_fleet {
     struct rs_fleet_info info;
 };
 
-#define RS_FLEET_CHUNK_MAX (1u << 20) /* rows of a window that a scan holds */
-
 /* A window of a column, moved onwards as rows are asked for. */
 struct rs_column_window {
     rs_h5_data *data;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The walk over entities: columns of /entities through windows, samples chunk by chunk, failures alongside. A block
- * ends where its entity ends or the chunk does. Every number is checked as it comes by. */
+/* The walk over entities: columns of /entities and the samples through windows, failures alongside. A block ends
+ * where its entity ends or the window does. Every number is checked as it comes by. */
 #include "fleet.h"
 
 #include <math.h>

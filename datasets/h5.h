@@ -23,7 +23,7 @@ void rs_h5_enter(void);
 void rs_h5_leave(void);
 
 typedef struct rs_h5 rs_h5;           /* an open file */
-typedef struct rs_h5_data rs_h5_data; /* an open dataset of it */
+typedef struct rs_h5_data rs_h5_data; /* an open dataset of it; freed before the file is closed */
 
 enum rs_h5_type { RS_H5_I8, RS_H5_I32, RS_H5_U32, RS_H5_I64, RS_H5_U64, RS_H5_F32, RS_H5_F64, RS_H5_STR };
 
@@ -58,7 +58,8 @@ enum rs_status rs_h5_get_str(rs_h5 *h, const char *object, const char *name, cha
 
 enum rs_status rs_h5_data_create(rs_h5 *h, const char *path, const struct rs_h5_shape *shape, rs_h5_data **out,
                                  struct rs_error *err);
-/* Adds n rows, laid out one after the other; whole chunks go to the file. */
+/* Adds n rows, laid out one after the other; whole chunks go to the file. RS_EIO, RS_ENOSPACE where the disk is full,
+ * RS_ENOMEM. */
 enum rs_status rs_h5_append(rs_h5_data *d, const void *rows, size_t n, struct rs_error *err);
 /* Writes the last, partly filled chunk. Call it once, after the last append. */
 enum rs_status rs_h5_data_finish(rs_h5_data *d, struct rs_error *err);
@@ -82,8 +83,8 @@ struct rs_h5_range {
 };
 
 #define RS_H5_RANGES_MAX 4
-/* Reads at most RS_H5_RANGES_MAX ranges of different datasets, all cores busy with all of them. The error is that of
- * the first range that has one. */
+/* Reads at most RS_H5_RANGES_MAX ranges of different datasets, all cores busy with all of them. Where several
+ * fail, one of their errors, the same in every run; what out holds is unspecified then. */
 enum rs_status rs_h5_read_all(const struct rs_h5_range *ranges, size_t n, struct rs_error *err);
 void rs_h5_data_free(rs_h5_data *d);
 RS_DEFINE_AUTO(rs_h5_data, rs_h5_data_free)

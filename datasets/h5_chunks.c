@@ -4,6 +4,7 @@
  * such columns together fill whole cache lines, so that the copying stays a small part of the decoding. */
 #include "datasets/h5_private.h"
 
+#include <assert.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -289,6 +290,7 @@ enum rs_status rs_h5_read_all(const struct rs_h5_range *ranges, size_t n, struct
 {
     struct job j = { .failed_task = SIZE_MAX, .error = RS_ERROR_INIT };
     size_t n_tasks = 0, n_workers = 1;
+    assert(n <= RS_H5_RANGES_MAX);
     for (size_t i = 0; i < n; i++) {
         const struct rs_h5_range *r = &ranges[i];
         const rs_h5_data *d = r->data;
