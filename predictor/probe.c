@@ -35,7 +35,7 @@ enum rs_status rs_probe_take(const struct rs_matrix *m, rs_comm *comm, struct rs
     enum rs_status st = rs_matrix_total(m, comm, &all, err);
     if (st < 0)
         return st;
-    size_t step = (all.n + RS_REF_ROWS - 1) / RS_REF_ROWS, cap = m->n / RS_MAX(step, (size_t)1) + 1;
+    size_t step = all.n ? (all.n - 1) / RS_REF_ROWS + 1 : 1, cap = m->n / step + 1;
     rs_autofree double *of_unit = weigh_units(m);
     rs_auto_probe p = { .d = m->d };
     p.x = rs_alloc(cap, m->d * sizeof *p.x);

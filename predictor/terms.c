@@ -357,7 +357,8 @@ enum rs_status rs_terms_append(const struct rs_terms *t, size_t n, struct rs_pro
     struct rs_step *steps = rs_realloc(p->steps, p->n_steps + n, sizeof *steps);
     if (!steps)
         return rs_error_set(err, RS_ENOMEM, "terms: out of memory");
-    memcpy(steps + p->n_steps, t->steps, n * sizeof *steps);
+    if (n) /* where one class was missing there is no array */
+        memcpy(steps + p->n_steps, t->steps, n * sizeof *steps);
     p->steps = steps;
     p->n_steps += (uint32_t)n;
     return rs_program_finish(p, err);
