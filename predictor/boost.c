@@ -30,7 +30,8 @@ struct leaf {
     struct split best;
 };
 
-/* What the columns of are looked at: leaf small, and large, whose bins are its parent's; the root has small alone. */
+/* The leaves whose columns are looked at: small, and large, whose bins are still its parent's; of the root, small
+ * alone. */
 struct look {
     struct leaf *small, *large;
     struct split *of_small, *of_large; /* d of each */
@@ -286,7 +287,7 @@ static void choose_rows(struct grower *gr, unsigned tree)
     memcpy(gr->order + gr->n_in, gr->spare, n_out * sizeof *gr->order);
 }
 
-/* The largest unit by which no sum of magnitudes exceeds 2^bits: a power of two. */
+/* The smallest power of two of which a sum of magnitudes holds fewer than 2^bits. */
 static double unit_for(double sum, int bits)
 {
     int exponent;

@@ -9,7 +9,7 @@
 /* a: n x n, symmetric; its lower triangle becomes L with a = L L'. The upper one is neither read nor written. False
  * where a is not positive definite to rounding; a is then spoilt. */
 bool rs_cholesky_factor(double *a, size_t n);
-/* Solves L L' x = b in place. */
+/* Solves L L' x = b: x holds b at first. Neither function allocates. */
 void rs_cholesky_solve(const double *factor, double *x, size_t n);
 
 #endif

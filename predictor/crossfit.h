@@ -45,13 +45,13 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
                                  struct rs_error *err);
 
 /* The calibrator of the held-out values, of the kind given, or the best one: Platt's unless another has a lower
- * cross-fitted log loss by more than a standard error (C11). *kind -1: automatic. comm: processes that
+ * cross-fitted log loss by more than a standard error (C11). kind -1: automatic. comm: processes that
  * hold the same, or NULL. */
 enum rs_status rs_crossfit_calibrate(const struct rs_crossfit *x, const struct rs_sample *s, const struct rs_folds *f,
                                      int kind, uint64_t seed, rs_comm *comm, struct rs_calibrator *out,
                                      struct rs_error *err);
-/* The highest risk that more than the share `budget` of the rows reaches (the share exceeds it, but for ties); the next
- * higher one where a tie would make that more than twice the share. Rows count by their weight. RS_ENOMEM. */
+/* The highest risk that more than the share `budget` of the rows reaches; the next higher one where a tie
+ * would make that more than twice the share. Rows count by their weight. RS_ENOMEM. */
 enum rs_status rs_crossfit_threshold(const struct rs_crossfit *x, const struct rs_calibrator *c, double budget,
                                      double *out, struct rs_error *err);
 

@@ -21,11 +21,13 @@ struct rs_load_options {
     size_t stride_max;            /* columns that a row may have in the end, for the reckoning of memory */
     unsigned n_threads;           /* 0: all cores */
     bool is_quiet;
-    rs_comm *comm;
+    rs_comm *comm; /* processes that share the entities out; NULL */
 };
 
-/* Raw features: missing ones are RS_NOTHING_TO_SAY, mean and scale are not yet known (rs_matrix_impute()). RS_ENODATA
- * where no sample has a label, RS_ENOMEM, RS_ECANCELLED, what the reader reports. */
+/* All processes call it; each gets the rows of its own entities, and tally and references of all. Raw features: missing
+ * ones are RS_NOTHING_TO_SAY, mean and scale are not yet known (rs_matrix_impute()). RS_ENODATA where no sample has a
+ * label, RS_EUNSUPPORTED where there are too many rows for a matrix, RS_ENOMEM, RS_ECANCELLED, what the reader and
+ * comm.h report. *out is the caller's to clear, untouched after an error. */
 enum rs_status rs_load(rs_fleet *fleet, const struct rs_program *p, const struct rs_load_options *opt,
                        struct rs_matrix *out, struct rs_error *err);
 

@@ -57,8 +57,8 @@ static size_t failing_units(const struct rs_pool_problem *p, const uint32_t *row
     return count;
 }
 
-/* math.md P1 with a bias alone: Newton's method in one dimension; the objective is convex and its curvature bounded, so
- * that a step is halved only where the sigmoid bends much */
+/* math.md P1 with a bias alone: Newton's method in one dimension, and bisection where a step would leave the interval
+ * that is known to hold the root */
 static enum rs_status fit_bias(const struct rs_pool_problem *p, const uint32_t *rows, size_t n, const double *z,
                                double kappa, double *out, struct rs_error *err)
 {

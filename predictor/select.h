@@ -21,7 +21,7 @@ struct rs_scored {
     double gap, gap_low, gap_high;                      /* of the target, to the best candidate */
     double loss_gap, loss_gap_se;                       /* of the log loss, to the leader */
     bool has_converged;                                 /* on every fold */
-    bool is_champion;                                   /* the lowest log loss of its family */
+    bool is_champion;                                   /* stands for its family (C5) */
 };
 
 struct rs_selection {
@@ -40,8 +40,8 @@ struct rs_select_options {
     rs_comm *comm; /* processes that hold the same sample and share the fits; NULL */
 };
 
-/* Lists the candidates without judging them; chosen is the first. */
-/* n_rows: of the sample, by which slow learners are left out. */
+/* Lists the candidates without judging them; chosen is the first. n_rows: of the sample, by which slow learners are
+ * left out. */
 void rs_select_list(const struct rs_sets *sets, size_t n_rows, const struct rs_select_options *opt,
                     struct rs_selection *out);
 /* Lists, judges and chooses. The trees of the sets change from one fold to the next. RS_ENOMEM, RS_ECANCELLED, and what

@@ -23,19 +23,23 @@ struct rs_sets {
     struct rs_terms terms; /* once finished */
 };
 
+/* p is borrowed, and outlives the sets. */
 void rs_sets_init(struct rs_sets *s, struct rs_program *p, unsigned n_sets);
 void rs_sets_clear(struct rs_sets *s);
 #define rs_auto_sets __attribute__((cleanup(rs_sets_clear))) struct rs_sets
-/* Grows the trees on the training rows (indices into the sample) and lets all its rows fall through them. */
+/* Grows the trees on the training rows (indices into the sample) and lets all its rows fall through them. RS_ENOMEM,
+ * RS_ECANCELLED. */
 enum rs_status rs_sets_refresh(struct rs_sets *s, const struct rs_sample *sample, const uint32_t *train, size_t n_train,
                                struct rs_error *err);
 /* Decision values of the learner to those of the candidate; rows as in rs_learner_ops.decide. */
 void rs_sets_mix(const struct rs_sets *s, const struct rs_candidate *c, const uint32_t *rows, size_t n, double *z);
 /* Grows the trees that the candidate wants on all rows of the matrices of all processes, which hold raw numbers, and
- * appends the steps. wants_z: rs_sets_mix() will be asked for rows of the matrix. */
+ * appends the steps. wants_z: rs_sets_mix() will be asked for rows of the matrix. All processes call it. RS_ENOMEM,
+ * RS_ECANCELLED, what comm.h reports. */
 enum rs_status rs_sets_finish(struct rs_sets *s, const struct rs_candidate *c, const struct rs_matrix *m, bool wants_z,
                               rs_comm *comm, struct rs_error *err);
-/* Mixes the weights, which become those of base columns and terms; mean and scale of m grow by the terms, too. */
+/* Mixes the weights, which become those of base columns and terms; mean and scale of m grow by the terms, too.
+ * RS_ENOMEM. */
 enum rs_status rs_sets_merge(struct rs_sets *s, const struct rs_candidate *c, struct rs_matrix *m, struct rs_fitted *f,
                              struct rs_error *err);
 

@@ -8,8 +8,8 @@
 #include "predictor/lanes.h"
 
 #define NEWTON_ITER_MAX 200
-#define NEAR 1e-4      /* of a step, relative: from here on convergence is quadratic, and */
-#define NEAREST 1e-9   /* from here on what is left is rounding */
+#define NEAR 1e-4      /* relative size of a step from which on convergence is quadratic */
+#define NEAREST 1e-9   /* and from which on what is left is rounding */
 #define LOSS_EPS 1e-13 /* relative rounding error of a sum of losses */
 
 enum rs_status rs_sigmoid_init(struct rs_sigmoid *s, size_t n_rows, size_t n_inputs, struct rs_error *err)

@@ -34,8 +34,8 @@ struct pass {
     double *last_number; /* by attribute: of the entity before; NaN until there is one */
     float **numbers;     /* numeric attributes of sampled entities, by attribute */
     size_t n_numbers, cap_numbers;
-    int64_t seen_s; /* summed time between first and last samples of entities */
-    uint64_t n_gaps;
+    int64_t seen_s;                   /* sum over entities of the mean time between their samples */
+    uint64_t n_gaps;                  /* of entities that have two samples or more */
     bool *event_seen;                 /* n_events: the entity under way has one */
     bool entity_counts, entity_fails; /* of the entity under way */
 };

@@ -51,7 +51,8 @@ struct rs_survey {
     uint64_t *event_entities; /* n_events of the file: entities that have one, scaled up like n_entities of a value */
 };
 
-/* RS_ENODATA where the file has no labelled sample; what the reader reports; RS_ECANCELLED. */
+/* RS_ENODATA where the file has no labelled sample; RS_ECORRUPT and what else the reader reports; RS_ENOMEM;
+ * RS_ECANCELLED. *out is the caller's to clear, empty after an error. One thread calls it; it uses all cores. */
 enum rs_status rs_survey_take(rs_fleet *fleet, const struct rs_survey_options *opt, struct rs_survey *out,
                               struct rs_error *err);
 void rs_survey_clear(struct rs_survey *s);
