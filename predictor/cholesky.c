@@ -95,3 +95,15 @@ RS_EACH_UNIT void rs_cholesky_solve(const double *factor, double *x, size_t n)
             x[k] -= x[i] * factor[i * n + k];
     }
 }
+
+/* Column j of L^-1, which begins at row j; its square is what is asked. */
+RS_EACH_UNIT void rs_cholesky_inverse_diagonal(const double *factor, size_t n, double *scratch, double *out)
+{
+    for (size_t j = 0; j < n; j++) {
+        double *y = scratch + j;
+        y[0] = 1 / factor[j * (n + 1)];
+        for (size_t i = 1; i < n - j; i++)
+            y[i] = -dot(factor + (j + i) * n + j, y, i) / factor[(j + i) * (n + 1)];
+        out[j] = dot(y, y, n - j);
+    }
+}

@@ -11,5 +11,7 @@
 bool rs_cholesky_factor(double *a, size_t n);
 /* Solves L L' x = b: x holds b at first. Neither function allocates. */
 void rs_cholesky_solve(const double *factor, double *x, size_t n);
+/* out[j] := (L L')^-1 at row and column j. scratch: n. */
+void rs_cholesky_inverse_diagonal(const double *factor, size_t n, double *scratch, double *out);
 
 #endif

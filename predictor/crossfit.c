@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Held-out values of one candidate under every strength of pooling. See crossfit.h. */
+/* Held-out values of one candidate under every kind of pooling. See crossfit.h. */
 #include "predictor/crossfit.h"
 
 #include <math.h>
@@ -10,11 +10,6 @@
 #include "predictor/reference.h"
 
 #define REPLICATES 200
-
-static const double bias_strengths[] = { 100, 30, 10, 3, 1 };
-static const double weight_strengths[] = { 1000, 300, 100, 30, 10, 3 };
-
-#define BIAS_BESIDE_WEIGHTS 10.0
 
 struct run {
     struct rs_sample *s;
@@ -27,7 +22,7 @@ struct run {
     rs_solver *solver;
     struct rs_fitted fitted;
     double *z_pooled, *z_log_odds; /* of every row, in the fold under way */
-    double *z;                     /* n_strengths x n: held out */
+    double *z, *log_odds;          /* n_kinds x n, n: held out; the latter without pooling */
     struct rs_progress progress;
 };
 
@@ -45,19 +40,9 @@ static void run_clear(struct run *r)
     free(r->z_pooled);
     free(r->z_log_odds);
     free(r->z);
+    free(r->log_odds);
     rs_solver_free(r->solver);
     rs_fitted_clear(&r->fitted);
-}
-
-static void list_strengths(struct rs_crossfit *x, bool has_pooling)
-{
-    x->of[x->n_strengths++].strength = (struct rs_pool_strength){ INFINITY, INFINITY };
-    if (!has_pooling)
-        return;
-    for (size_t i = 0; i < RS_LEN(bias_strengths); i++)
-        x->of[x->n_strengths++].strength = (struct rs_pool_strength){ bias_strengths[i], INFINITY };
-    for (size_t i = 0; i < RS_LEN(weight_strengths); i++)
-        x->of[x->n_strengths++].strength = (struct rs_pool_strength){ BIAS_BESIDE_WEIGHTS, weight_strengths[i] };
 }
 
 static enum rs_status run_init(struct run *r, struct rs_error *err)
@@ -70,8 +55,10 @@ static enum rs_status run_init(struct run *r, struct rs_error *err)
     r->rows.valid = rs_alloc(n, sizeof *r->rows.valid);
     r->z_pooled = rs_alloc(n, sizeof *r->z_pooled);
     r->z_log_odds = rs_alloc(n, sizeof *r->z_log_odds);
-    r->z = rs_alloc(r->out->n_strengths * n, sizeof *r->z);
-    if (!r->out->z || !r->out->weight || !r->rows.train || !r->rows.valid || !r->z_pooled || !r->z_log_odds || !r->z)
+    r->z = rs_alloc(r->out->n_kinds * n, sizeof *r->z);
+    r->log_odds = rs_alloc(n, sizeof *r->log_odds);
+    if (!r->log_odds || !r->out->z || !r->out->weight || !r->rows.train || !r->rows.valid || !r->z_pooled ||
+        !r->z_log_odds || !r->z)
         return rs_error_set(err, RS_ENOMEM, "validation on %zu rows: out of memory", n);
     for (size_t i = 0; i < n; i++)
         r->out->weight[i] = (double)r->s->weight[i];
@@ -122,74 +109,68 @@ enum rs_status rs_log_odds_scale(const struct rs_candidate *c, const double *z, 
     return rs_calibrator_fit_all(of, label, w, n, comm, out, err);
 }
 
-/* Held-out values of one strength: z in the units of the candidate's own decision value (math.md P1). */
-static enum rs_status do_strength(struct run *r, size_t k, double slope, struct rs_error *err)
+/* Of the sample's rows, or of n of them. */
+static struct rs_pool_problem pool_problem(const struct run *r, const double *log_odds, const uint32_t *rows, size_t n)
 {
     const struct rs_sample *s = r->s;
-    struct rs_pool_problem p = { .x = s->x,
-                                 .stride = s->stride,
-                                 .d = r->s->d,
-                                 .y = s->y,
-                                 .row_weight = s->weight,
-                                 .unit = s->unit,
-                                 .cohort = s->cohort,
-                                 .z = r->z_log_odds,
-                                 .rows = r->rows.train,
-                                 .n = r->rows.n_train,
-                                 .cohorts = r->opt->cohorts,
-                                 .n_cohorts = r->opt->n_cohorts,
-                                 .steps = r->sets->program->steps };
+    return (struct rs_pool_problem){ .x = s->x,
+                                     .stride = s->stride,
+                                     .d = s->d,
+                                     .y = s->y,
+                                     .row_weight = s->weight,
+                                     .unit = s->unit,
+                                     .cohort = s->cohort,
+                                     .z = log_odds,
+                                     .time = s->time,
+                                     .horizon_s = r->opt->horizon_s,
+                                     .rows = rows,
+                                     .n = n,
+                                     .cohorts = r->opt->cohorts,
+                                     .n_cohorts = r->opt->n_cohorts,
+                                     .steps = r->sets->program->steps };
+}
+
+/* Held-out values of one kind of pooling: z in the units of the candidate's own decision value (math.md P1). */
+static enum rs_status do_kind(struct run *r, enum rs_pool_kind kind, double slope, struct rs_error *err)
+{
+    const struct rs_sample *s = r->s;
+    struct rs_pool_problem p = pool_problem(r, r->z_log_odds, r->rows.train, r->rows.n_train);
     rs_auto_deltas deltas = { 0 };
-    const struct rs_pool_strength *strength = &r->out->of[k].strength;
-    bool has_deltas = !isinf(strength->bias) && slope > 0;
-    enum rs_status st = has_deltas ? rs_pool_fit(&p, strength, &deltas, err) : RS_OK;
+    struct rs_pool_strength strength;
+    bool has_deltas = kind != RS_POOL_NONE && slope > 0;
+    enum rs_status st = has_deltas ? rs_pool_learn(&p, kind, &strength, &deltas, err) : RS_OK;
     for (size_t i = 0; st == RS_OK && i < r->rows.n_valid; i++) {
         uint32_t row = r->rows.valid[i];
         double add = has_deltas ? rs_deltas_z(&deltas, p.cohorts, s->cohort[row], s->x + row * s->stride) / slope : 0;
-        r->z[k * s->n + row] = r->z_pooled[row] + add;
+        r->z[kind * s->n + row] = r->z_pooled[row] + add;
+        if (kind == RS_POOL_NONE)
+            r->log_odds[row] = r->z_log_odds[row];
     }
     return st;
 }
 
-/* Processes take turns at the folds; at those that do not go round, at their strengths. */
-static bool is_mine(const struct run *r, unsigned fold, size_t strength)
+/* Processes take turns at the folds; at those that do not go round, at their kinds of pooling. */
+static bool is_mine(const struct run *r, unsigned fold, size_t kind)
 {
     unsigned size = rs_comm_size(r->opt->comm);
-    return rs_comm_is_turn(r->opt->comm, fold < r->f->n / size * size ? fold : strength);
+    return rs_comm_is_turn(r->opt->comm, fold < r->f->n / size * size ? fold : kind);
 }
 
 static bool is_any_mine(const struct run *r, unsigned fold)
 {
-    for (size_t k = 0; k < r->out->n_strengths; k++)
+    for (size_t k = 0; k < r->out->n_kinds; k++)
         if (is_mine(r, fold, k))
             return true;
     return false;
 }
 
-struct strengths_job {
-    struct run *r;
-    unsigned fold;
-    double slope;
-    enum rs_status status[RS_STRENGTHS_MAX];
-};
-
-static void strength_task(void *arg, size_t k, unsigned worker)
+static enum rs_status do_kinds(struct run *r, unsigned fold, double slope, struct rs_error *err)
 {
-    (void)worker;
-    struct strengths_job *job = arg;
-    if (is_mine(job->r, job->fold, k))
-        job->status[k] = do_strength(job->r, k, job->slope, NULL);
-}
-
-static enum rs_status do_strengths(struct run *r, unsigned fold, double slope, struct rs_error *err)
-{
-    struct strengths_job job = { .r = r, .fold = fold, .slope = slope };
-    rs_parallel(0, r->out->n_strengths, strength_task, &job);
-    for (size_t k = 0; k < r->out->n_strengths; k++)
-        if (job.status[k] < 0)
-            return rs_error_set(err, job.status[k], "pooling by strength %zu: %s", k + 1,
-                                rs_status_meaning(job.status[k]));
-    return RS_OK;
+    enum rs_status st = RS_OK;
+    for (size_t k = 0; st == RS_OK && k < r->out->n_kinds; k++)
+        if (is_mine(r, fold, k))
+            st = do_kind(r, (enum rs_pool_kind)k, slope, err);
+    return st;
 }
 
 static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err)
@@ -209,8 +190,8 @@ static enum rs_status do_fold(struct run *r, unsigned fold, struct rs_error *err
     for (size_t i = 0; st == RS_OK && i < s->n; i++)
         r->z_log_odds[i] = scale.a * r->z_pooled[i] + scale.b;
     if (st == RS_OK)
-        st = do_strengths(r, fold, scale.a, err);
-    rs_progress_update(&r->progress, (fold + 1) * r->out->n_strengths, NULL);
+        st = do_kinds(r, fold, scale.a, err);
+    rs_progress_update(&r->progress, (fold + 1) * r->out->n_kinds, NULL);
     return st;
 }
 
@@ -253,7 +234,7 @@ struct calibrate_job {
     const enum rs_calibration *kinds;
     double *figures; /* of each contender n risks, n losses */
     rs_comm *comm;
-    enum rs_status status[RS_STRENGTHS_MAX];
+    enum rs_status status[RS_POOL_KINDS];
 };
 
 static void calibrate_task(void *arg, size_t k, unsigned worker)
@@ -297,47 +278,47 @@ static enum rs_status compete(const struct rs_sample *s, const struct rs_folds *
     return rs_contest_measure(c, REPLICATES, err);
 }
 
-/* 0: none, 1: bias alone, 2: weights too */
-static int kind_of(const struct rs_pool_strength *s)
-{
-    return isinf(s->bias) ? 0 : isinf(s->weight) ? 1 : 2;
-}
-
-/* math.md P2: the best of each kind; of these the simplest within a standard error of the leader */
+/* math.md P2: the simplest kind within a standard error of the leader */
 static void choose(struct rs_crossfit *x, const struct rs_contest *c)
 {
-    size_t champion[3] = { 0, SIZE_MAX, SIZE_MAX };
     x->leader = 0;
-    for (size_t k = 0; k < x->n_strengths; k++) {
-        struct rs_strength_score *s = &x->of[k];
-        size_t *best = &champion[kind_of(&s->strength)];
-        s->log_loss = c->of[k].log_loss;
-        if (*best == SIZE_MAX || s->log_loss < x->of[*best].log_loss)
-            *best = k;
-        if (s->log_loss < x->of[x->leader].log_loss)
+    for (size_t k = 0; k < x->n_kinds; k++) {
+        x->of[k].log_loss = c->of[k].log_loss;
+        if (x->of[k].log_loss < x->of[x->leader].log_loss)
             x->leader = k;
     }
     x->chosen = x->leader;
-    for (size_t k = 0; k < x->n_strengths; k++) {
+    for (size_t k = x->n_kinds; k-- > 0;) {
         x->of[k].loss_gap = x->of[k].log_loss - x->of[x->leader].log_loss;
         x->of[k].loss_gap_se = rs_contest_loss_se(c, k, x->leader);
+        if (k < x->leader && x->of[k].loss_gap <= x->of[k].loss_gap_se)
+            x->chosen = k;
     }
-    for (size_t i = 3; i-- > 0;)
-        if (champion[i] < x->leader && x->of[champion[i]].loss_gap <= x->of[champion[i]].loss_gap_se)
-            x->chosen = champion[i];
+}
+
+/* math.md P2: the strengths under which all rows learn, told by all held-out log odds */
+static enum rs_status learn_strengths(struct run *r, struct rs_error *err)
+{
+    struct rs_pool_problem p = pool_problem(r, r->log_odds, NULL, r->s->n);
+    enum rs_status st = RS_OK;
+    for (size_t k = 0; st == RS_OK && k < r->out->n_kinds; k++) {
+        rs_auto_deltas unused = { 0 };
+        st = rs_pool_learn(&p, (enum rs_pool_kind)k, &r->out->of[k].strength, &unused, err);
+    }
+    return st;
 }
 
 static enum rs_status judge(struct run *r, struct rs_error *err)
 {
     struct rs_contest contest = { 0 };
-    struct rs_contender of[RS_STRENGTHS_MAX];
-    const double *z[RS_STRENGTHS_MAX];
+    struct rs_contender of[RS_POOL_KINDS];
+    const double *z[RS_POOL_KINDS];
     rs_autofree double *figures = NULL;
     enum rs_status st = RS_OK;
-    for (size_t k = 0; k < r->out->n_strengths; k++)
+    for (size_t k = 0; k < r->out->n_kinds; k++)
         z[k] = r->z + k * r->s->n;
-    if (r->out->n_strengths > 1) {
-        st = compete(r->s, r->f, z, NULL, r->out->n_strengths, r->opt->seed, r->opt->comm, &contest, of, &figures, err);
+    if (r->out->n_kinds > 1) {
+        st = compete(r->s, r->f, z, NULL, r->out->n_kinds, r->opt->seed, r->opt->comm, &contest, of, &figures, err);
         if (st == RS_OK)
             choose(r->out, &contest);
         rs_contest_clear(&contest);
@@ -353,14 +334,18 @@ enum rs_status rs_crossfit(struct rs_sample *s, const struct rs_folds *f, struct
 {
     rs_auto_crossfit x = { 0 };
     bool is_linear = c->ops->learner != RS_RBF_SVM;
-    list_strengths(&x, opt->has_pooling && is_linear && opt->n_cohorts > 1);
+    x.n_kinds = opt->has_pooling && is_linear && opt->n_cohorts > 1 ? RS_POOL_KINDS : 1;
     struct run r = { .s = s, .f = f, .sets = sets, .c = c, .opt = opt, .out = &x };
-    rs_progress_start(&r.progress, "calibrate", "fits", f->n * x.n_strengths, opt->is_quiet);
+    rs_progress_start(&r.progress, "calibrate", "fits", f->n * x.n_kinds, opt->is_quiet);
     enum rs_status st = run_init(&r, err);
     for (unsigned k = 0; st == RS_OK && k < f->n; k++)
         st = do_fold(&r, k, err);
     if (st == RS_OK) /* what another process has fitted is 0 here: the sum is exact */
-        st = rs_comm_sum(opt->comm, r.z, x.n_strengths * s->n, err);
+        st = rs_comm_sum(opt->comm, r.z, x.n_kinds * s->n, err);
+    if (st == RS_OK)
+        st = rs_comm_sum(opt->comm, r.log_odds, s->n, err);
+    if (st == RS_OK)
+        st = learn_strengths(&r, err);
     if (st == RS_OK)
         st = judge(&r, err);
     rs_progress_end(&r.progress);

@@ -7,10 +7,8 @@
 #include "predictor/pooling.h"
 #include "predictor/select.h"
 
-#define RS_STRENGTHS_MAX 12
-
-struct rs_strength_score {
-    struct rs_pool_strength strength;
+struct rs_pool_score {
+    struct rs_pool_strength strength;       /* learnt */
     double log_loss, loss_gap, loss_gap_se; /* of held-out rows; to the leader */
 };
 
@@ -18,14 +16,15 @@ struct rs_crossfit {
     size_t n;  /* rows of the sample */
     double *z; /* held-out decision value of each, deltas included */
     double *weight;
-    struct rs_strength_score of[RS_STRENGTHS_MAX]; /* none first, then bias alone, then weights too */
-    size_t n_strengths, leader, chosen;
+    struct rs_pool_score of[RS_POOL_KINDS];
+    size_t n_kinds, leader, chosen;
 };
 
 struct rs_crossfit_options {
     const struct rs_cohort *cohorts;
     uint32_t n_cohorts;
-    bool has_pooling; /* else no strengths are tried */
+    int64_t horizon_s;
+    bool has_pooling; /* else none is tried */
     uint64_t seed;
     bool is_quiet;
     rs_comm *comm; /* processes that hold the same sample and share the fits; NULL */

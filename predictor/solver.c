@@ -8,6 +8,7 @@
 
 #include "common/cli.h"
 #include "common/parallel.h"
+#include "predictor/cholesky.h"
 #include "predictor/fit.h"
 
 #define GROUPS_MAX 16
@@ -511,5 +512,14 @@ enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const st
     report.objective = ws->at.f;
     report.rel_gradient = f.start_norm > 0 ? ws->at.kkt / f.start_norm : 0;
     *out = report;
+    return RS_OK;
+}
+
+enum rs_status rs_solver_variances(rs_solver *ws, size_t d, double *out, struct rs_error *err)
+{
+    memcpy(ws->factor, ws->h, (d + 1) * (d + 1) * sizeof *ws->factor);
+    if (!rs_cholesky_factor(ws->factor, d + 1))
+        return rs_error_set(err, RS_EINTERNAL, "variances of %zu weights: no positive definite Hessian", d);
+    rs_cholesky_inverse_diagonal(ws->factor, d + 1, ws->product, out);
     return RS_OK;
 }

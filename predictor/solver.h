@@ -69,6 +69,11 @@ RS_DEFINE_AUTO(rs_solver, rs_solver_free)
 enum rs_status rs_solver_fit(rs_solver *ws, const struct rs_problem *p, const struct rs_fit_options *opt, double *w,
                              struct rs_fit_report *out, struct rs_error *err);
 
+/* Diagonal of the inverse of the Hessian of f (d + 1), from the quadratic model that the last fit, one of d columns,
+ * made last: at or near its optimum. Times C, posterior variances where f / C is a negative log posterior (Laplace's
+ * approximation). RS_EINTERNAL where that model is not positive definite. */
+enum rs_status rs_solver_variances(rs_solver *ws, size_t d, double *out, struct rs_error *err);
+
 /* w . x + w_d */
 double rs_linear_z(const double *w, const float *x, size_t d);
 

@@ -74,6 +74,24 @@ static void test_by_hand(void **unused)
     assert_true(x[0] == 2 && x[1] == 3 && x[2] == -1);
 }
 
+/* Against the solutions for the columns of the unit matrix. */
+static void test_inverse_diagonal(void **unused)
+{
+    (void)unused;
+    double a[N_MAX * N_MAX], x[N_MAX], scratch[N_MAX], got[N_MAX];
+    for (size_t n = 1; n <= N_MAX; n++) {
+        make(a, n);
+        assert_true(rs_cholesky_factor(a, n));
+        rs_cholesky_inverse_diagonal(a, n, scratch, got);
+        for (size_t j = 0; j < n; j++) {
+            memset(x, 0, sizeof x);
+            x[j] = 1;
+            rs_cholesky_solve(a, x, n);
+            assert_true(fabs(got[j] - x[j]) <= 1e-12 * x[j]);
+        }
+    }
+}
+
 static void test_refuses(void **unused)
 {
     (void)unused;
@@ -96,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gives_back),
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_inverse_diagonal),
         cmocka_unit_test(test_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

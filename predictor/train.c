@@ -6,6 +6,7 @@
 
 #include "predictor/assemble.h"
 #include "predictor/autofeat.h"
+#include "predictor/excess.h"
 #include "predictor/load.h"
 #include "predictor/probe.h"
 #include "predictor/terms.h"
@@ -122,8 +123,30 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
     return st;
 }
 
-/* What validation decides: the candidate, the strength of pooling, the calibration, the threshold. */
-static enum rs_status validate(const struct rs_train_options *opt, const struct rs_matrix *m, struct rs_sets *sets,
+/* The rows that validation looks at; without the attributes that make no difference, where the penalty is chosen. */
+static enum rs_status take_sample(const struct rs_train_options *opt, struct rs_matrix *m, const struct rs_folds *folds,
+                                  struct rs_program *p, struct rs_sample *out, struct rs_error *err)
+{
+    enum rs_status st = rs_sample_take(m, folds, opt->seed, m->d, opt->comm, out, err);
+    if (st < 0 || !isnan(opt->C))
+        return st;
+    rs_autofree bool *keep = rs_alloc(m->d, sizeof *keep);
+    if (!keep)
+        return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
+    size_t n_kept = 0;
+    st = rs_excess_keep(out, p, opt->seed, keep, err);
+    for (size_t j = 0; j < m->d; j++)
+        n_kept += keep[j];
+    if (st < 0 || n_kept == 0 || n_kept == m->d)
+        return st;
+    rs_sample_clear(out);
+    rs_matrix_prune(m, keep);
+    st = rs_autofeat_prune(p, keep, err);
+    return st < 0 ? st : rs_sample_take(m, folds, opt->seed, m->d, opt->comm, out, err);
+}
+
+/* What validation decides: the candidate, the kind of pooling, the calibration, the threshold. */
+static enum rs_status validate(const struct rs_train_options *opt, struct rs_matrix *m, struct rs_sets *sets,
                                struct rs_training *t, struct rs_error *err)
 {
     rs_auto_folds folds = { 0 };
@@ -131,7 +154,7 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
     struct rs_program *p = &t->model->program;
     enum rs_status st = rs_folds_make(m, opt->horizon_s, opt->comm, &folds, err);
     if (st == RS_OK)
-        st = rs_sample_take(m, &folds, opt->seed, m->d, opt->comm, &sample, err);
+        st = take_sample(opt, m, &folds, p, &sample, err);
     if (st == RS_OK)
         st = rs_leak_look(&sample, p, &t->leak, err);
     struct rs_select_options select_opt = { opt->learner, opt->C,        opt->target, opt->horizon_s,
@@ -140,7 +163,7 @@ static enum rs_status validate(const struct rs_train_options *opt, const struct 
         st = rs_select(&sample, &folds, sets, &select_opt, &t->selection, err);
     if (st < 0)
         return st;
-    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts,  opt->has_pooling,
+    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts,  opt->horizon_s, opt->has_pooling,
                                              opt->seed,  opt->is_quiet, opt->comm };
     st = rs_crossfit(&sample, &folds, sets, &t->selection.of[t->selection.chosen].candidate, &cross_opt, &t->crossfit,
                      err);
@@ -267,7 +290,7 @@ static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, 
 
 static bool is_pooled(const struct rs_crossfit *x)
 {
-    return x->n_strengths && !isinf(x->of[x->chosen].strength.bias);
+    return x->n_kinds && rs_pool_has_deltas(&x->of[x->chosen].strength);
 }
 
 /* Whether the end needs decision values of the matrix's rows. */

@@ -78,20 +78,28 @@ static void print_candidates(FILE *to, const struct rs_selection *s)
     fprintf(to, "  * chosen  . best of its kind\n");
 }
 
-static void print_strengths(FILE *to, const struct rs_crossfit *x)
+static const char *const pool_words[RS_POOL_KINDS] = { "none", "bias", "weights" };
+
+/* By depth, as far as there are any. */
+static void print_precisions(FILE *to, const char *word, const double *of)
 {
-    if (x->n_strengths < 2)
+    for (unsigned k = 0; k < RS_COHORT_DEPTH_MAX && !isinf(of[k]); k++)
+        fprintf(to, "%s %.3g", k ? "" : word, of[k]);
+}
+
+static void print_pooling(FILE *to, const struct rs_crossfit *x)
+{
+    if (x->n_kinds < 2)
         return;
-    fprintf(to, "\n  %-44s %11s %23s\n", "pull of cohorts to their parents", "log loss", "behind the best (s.e.)");
-    for (size_t i = 0; i < x->n_strengths; i++) {
-        const struct rs_strength_score *s = &x->of[i];
-        char what[64] = "no cohort of its own";
-        if (!isinf(s->strength.weight))
-            snprintf(what, sizeof what, "bias %g, weights %g", s->strength.bias, s->strength.weight);
-        else if (!isinf(s->strength.bias))
-            snprintf(what, sizeof what, "bias %g", s->strength.bias);
-        fprintf(to, "%c %-44s %11.7f %12.7f (%.7f)\n", i == x->chosen ? '*' : ' ', what, s->log_loss, s->loss_gap,
-                s->loss_gap_se);
+    fprintf(to, "\n  %-16s %11s %23s  %s\n", "cohorts' own", "log loss", "behind the best (s.e.)",
+            "pull to the parent by depth");
+    for (size_t i = 0; i < x->n_kinds; i++) {
+        const struct rs_pool_score *s = &x->of[i];
+        fprintf(to, "%c %-16s %11.7f %11.7f (%.7f) ", i == x->chosen ? '*' : ' ', pool_words[i], s->log_loss,
+                s->loss_gap, s->loss_gap_se);
+        print_precisions(to, " bias", s->strength.bias);
+        print_precisions(to, ", weights", s->strength.weight);
+        fputc('\n', to);
     }
 }
 
@@ -105,7 +113,7 @@ void rs_train_report_text(FILE *to, const char *model_path, const struct rs_trai
         fprintf(to, "warning: the time that an entity was watched alone separates the classes (ROC-AUC %.3f)\n",
                 t->leak.auc_age);
     print_candidates(to, &t->selection);
-    print_strengths(to, &t->crossfit);
+    print_pooling(to, &t->crossfit);
     fprintf(to, "\n%s: calibration %s, alert threshold %.4g (1 %% of samples)%s\n", model_path,
             rs_calibration_name(t->model->calibrator.kind), t->model->meta.threshold,
             t->fit.has_converged ? "" : "; the final fit did not converge");
@@ -130,13 +138,23 @@ static json_t *candidates_json(const struct rs_selection *s)
     return all;
 }
 
-static json_t *strengths_json(const struct rs_crossfit *x)
+/* The precisions by depth, as far as there are any. */
+static json_t *precisions_json(const double *of)
 {
     json_t *all = json_array();
-    for (size_t i = 0; i < x->n_strengths; i++) {
-        const struct rs_strength_score *s = &x->of[i];
-        all = rs_json_append(all, json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "bias", rs_json_number(s->strength.bias),
-                                            "weights", rs_json_number(s->strength.weight), "log_loss",
+    for (unsigned k = 0; k < RS_COHORT_DEPTH_MAX && !isinf(of[k]); k++)
+        all = rs_json_append(all, json_real(of[k]));
+    return all;
+}
+
+static json_t *pooling_json(const struct rs_crossfit *x)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < x->n_kinds; i++) {
+        const struct rs_pool_score *s = &x->of[i];
+        all = rs_json_append(all, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "kind", pool_words[i], "bias",
+                                            precisions_json(s->strength.bias), "weights",
+                                            precisions_json(s->strength.weight), "log_loss",
                                             rs_json_number(s->log_loss), "loss_gap", rs_json_number(s->loss_gap),
                                             "loss_gap_se", rs_json_number(s->loss_gap_se), "chosen", i == x->chosen));
     }
@@ -184,7 +202,7 @@ json_t *rs_train_report_json(const char *model_path, const struct rs_training *t
         "digest", rs_json_digest(rs_model_digest(m)), "horizon_s", (json_int_t)m->meta.horizon_s, "features",
         (int)m->program.n_steps, "features_tried", (int)t->n_tried, "terms", (int)count_terms(&m->program), "cohorts",
         (int)m->program.n_cohorts, "validation", validation_json(t), "candidates", candidates_json(&t->selection),
-        "pooling", strengths_json(&t->crossfit), "leak", leak_json(t), "calibration",
+        "pooling", pooling_json(&t->crossfit), "leak", leak_json(t), "calibration",
         rs_calibration_name(m->calibrator.kind), "calibration_a", rs_json_number(has_line ? m->calibrator.a : NAN),
         "calibration_b", rs_json_number(has_line ? m->calibrator.b : NAN), "threshold",
         rs_json_number(m->meta.threshold), "converged", t->fit.has_converged);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pooling.py PAST FRESH NAME=SCORES.csv...: expected log loss on the samples of FRESH, by the true rates of scenario
-pooling, of the scores given and of two logistic regressions fitted here on PAST (Newton's method, L2 with C = 1)."""
+pooling, of the scores given and of two logistic regressions fitted here on PAST (Newton's method, L2 with C = 1).
+pooling.py --judge LOSSES: such lines of several fleets; exit status 1 where partial pooling loses."""
 import csv
 import sys
 from datetime import datetime
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 
 DAY = 86400
-HORIZON, DAYS = 7 * DAY, 91
+HORIZON = 7 * DAY
 ATTRIBUTES = ("model", "firmware")
 
 
@@ -28,7 +29,7 @@ def load(path):
     for e, s in zip(f["failures/entity"][:], f["failures/time"][:]):
         rows = slice(off[e], off[e + 1])
         y[rows] = np.maximum(y[rows], (t[rows] < s) & (s <= t[rows] + HORIZON))
-    known = t <= t.min() + DAYS * DAY - HORIZON
+    known = t <= t.max() - HORIZON  # as the trainer has it: later rows have no label
     return d | {"ids": ids, "entity": entity, "t": t, "y": y, "known": known, "x": f["samples/values"][:].astype(float),
                 "p": 1 - np.exp(-rate[entity] * HORIZON / DAY)}
 
@@ -86,6 +87,23 @@ def scored(fresh, path):
     return q
 
 
+def judge(path):
+    rows = [line.split() for line in open(path)]
+    of = {name: np.array([float(row[row.index(name) + 1]) for row in rows]) for name in rows[0][::2]}
+    ok = True
+    for peer, lead in (("pooled", True), ("numpy-one-hot", False), ("numpy-per-group", False)):
+        gap = of["partial"] - of[peer]
+        error = 1.96 * gap.std(ddof=1) / len(gap) ** 0.5
+        worst = (gap / of[peer]).max()
+        fine = gap.mean() < (-error if lead else error) and worst < 0.02
+        ok &= fine
+        print(f"partial pooling, {len(gap)} fleets: {gap.mean():+.6f} (+-{error:.6f}) of {peer}, {of[peer].mean():.6f}; "
+              f"below in {(gap < 0).sum()}, at worst {100 * worst:+.2f} %{'' if fine else ': LOST'}")
+    return ok
+
+
+if sys.argv[1] == "--judge":
+    sys.exit(not judge(sys.argv[2]))
 past, fresh = load(sys.argv[1]), load(sys.argv[2])
 known = past["x"][past["known"]]
 scale = known.mean(0), known.std(0)
