@@ -95,6 +95,16 @@ static inline void *rs_realloc(void *p, size_t n, size_t size)
         return NULL;
     return realloc(p, bytes ? bytes : 1);
 }
+/* Of the pointer that `array` points at. False on want of memory, the old one stays. */
+static inline bool rs_resize(void *array, size_t n, size_t size)
+{
+    void *old, *bigger;
+    memcpy(&old, array, sizeof old);
+    bigger = rs_realloc(old, n, size);
+    if (bigger)
+        memcpy(array, &bigger, sizeof bigger);
+    return bigger != NULL;
+}
 
 static inline bool rs_streq(const char *a, const char *b)
 {

@@ -52,7 +52,8 @@ struct build {
 static bool has_support(const struct build *b, uint64_t n_entities)
 {
     return n_entities >= VALUE_ENTITIES ||
-           (n_entities >= VALUE_ENTITIES_MIN && (double)n_entities >= VALUE_SHARE * (double)b->survey->n_entities);
+           (n_entities >= VALUE_ENTITIES_MIN &&
+            (double)n_entities * b->survey->share >= VALUE_SHARE * (double)b->survey->n_entities);
 }
 
 /* math.md F34: what never happened is longer ago than the file, or a year, is long */
@@ -317,7 +318,7 @@ static enum rs_status fill(struct build *b, struct rs_error *err)
     if (b->has_history && fabs(b->survey->age_correlation) <= AGE_CORRELATION_MAX)
         add_step(b, (struct rs_step){ .op = RS_STEP_AGE });
     if (b->failed)
-        return rs_error_set(err, RS_ENOMEM, "automatic features");
+        return rs_error_set(err, RS_ENOMEM, "automatic features: out of memory");
     if (b->p->n_steps == 0)
         return rs_error_set(err, RS_ENODATA,
                             "nothing in the file could be a feature: every signal and attribute is "
@@ -441,7 +442,7 @@ enum rs_status rs_autofeat_prune(struct rs_program *p, const bool *keep, struct 
 {
     rs_autofree struct uses *u = rs_alloc(1, sizeof *u);
     if (!u)
-        return rs_error_set(err, RS_ENOMEM, "automatic features");
+        return rs_error_set(err, RS_ENOMEM, "automatic features: out of memory");
     uint32_t n = 0;
     for (uint32_t j = 0; j < p->n_steps; j++)
         if (keep[j])

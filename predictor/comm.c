@@ -5,7 +5,7 @@
 /* How many processes a starter of MPI programs says there are; 1 where none has started this one. */
 static unsigned long started_processes(void)
 {
-    static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE" };
+    static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS" };
     for (size_t i = 0; i < RS_LEN(names); i++) {
         const char *text = getenv(names[i]);
         if (text)

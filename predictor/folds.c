@@ -77,7 +77,8 @@ static void count_sides(const struct rs_matrix *m, int64_t horizon_s, int64_t cu
 static enum rs_status choose_cut(const struct rs_matrix *m, const struct rs_matrix_total *all, int64_t horizon_s,
                                  rs_comm *comm, struct rs_folds *f, struct rs_error *err)
 {
-    if ((double)all->n < CUT_ROWS_PER_ENTITY * (double)all->n_units) {
+    const struct rs_tally *t = &m->tally; /* as the file has them: rows may have been thinned */
+    if ((double)t->n_rows < CUT_ROWS_PER_ENTITY * (double)t->n_entities) {
         f->why_no_cut = "a snapshot: about one row an entity";
         return RS_OK;
     }

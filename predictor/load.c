@@ -65,16 +65,6 @@ static void part_clear(struct part *t)
     *t = (struct part){ 0 };
 }
 
-static bool grow(void *array, size_t n, size_t size)
-{
-    void *old;
-    memcpy(&old, array, sizeof old);
-    void *bigger = rs_realloc(old, n, size);
-    if (bigger)
-        memcpy(array, &bigger, sizeof bigger);
-    return bigger != NULL;
-}
-
 static bool first_rows(struct part *t, size_t cells)
 {
     t->x = rs_reserve(cells, sizeof *t->x);
@@ -85,17 +75,19 @@ static bool resize_rows(struct part *t, size_t cap, size_t d)
 {
     size_t cells;
     t->cap = cap;
-    if (!rs_mul_size(cap, d, &cells) || !(t->x ? grow(&t->x, cells, sizeof *t->x) : first_rows(t, cells)))
+    if (!rs_mul_size(cap, d, &cells) || !(t->x ? rs_resize(&t->x, cells, sizeof *t->x) : first_rows(t, cells)))
         return false;
-    return grow(&t->weight, cap, sizeof *t->weight) && grow(&t->y, cap, 1) && grow(&t->time, cap, sizeof *t->time) &&
-           grow(&t->unit, cap, sizeof *t->unit);
+    return rs_resize(&t->weight, cap, sizeof *t->weight) && rs_resize(&t->y, cap, 1) &&
+           rs_resize(&t->time, cap, sizeof *t->time) && rs_resize(&t->unit, cap, sizeof *t->unit);
 }
 
 static bool resize_units(struct part *t, size_t cap)
 {
     t->cap_units = cap;
-    return grow(&t->unit_hash, cap, sizeof *t->unit_hash) && grow(&t->unit_fails, cap, sizeof *t->unit_fails) &&
-           grow(&t->unit_cohort, cap, sizeof *t->unit_cohort) && grow(&t->unit_first, cap, sizeof *t->unit_first);
+    return rs_resize(&t->unit_hash, cap, sizeof *t->unit_hash) &&
+           rs_resize(&t->unit_fails, cap, sizeof *t->unit_fails) &&
+           rs_resize(&t->unit_cohort, cap, sizeof *t->unit_cohort) &&
+           rs_resize(&t->unit_first, cap, sizeof *t->unit_first);
 }
 
 /* math.md F42: kept where the hash is below 2^64 / 2^halvings */

@@ -42,7 +42,7 @@ static enum rs_status members_find(const struct rs_pool_problem *p, struct membe
 {
     m->from = rs_alloc((size_t)p->n_cohorts + 2, sizeof *m->from);
     if (!m->from)
-        return rs_error_set(err, RS_ENOMEM, "%u cohorts", p->n_cohorts);
+        return rs_error_set(err, RS_ENOMEM, "%u cohorts: out of memory", p->n_cohorts);
     for (size_t i = 0; i < p->n; i++)
         for (uint32_t c = p->cohort[p->rows ? p->rows[i] : i]; c; c = p->cohorts[c].parent)
             m->from[c + 2]++;
@@ -52,7 +52,7 @@ static enum rs_status members_find(const struct rs_pool_problem *p, struct membe
     }
     m->rows = rs_alloc(m->from[p->n_cohorts + 1], sizeof *m->rows);
     if (!m->rows)
-        return rs_error_set(err, RS_ENOMEM, "rows of %u cohorts", p->n_cohorts);
+        return rs_error_set(err, RS_ENOMEM, "rows of %u cohorts: out of memory", p->n_cohorts);
     for (size_t i = 0; i < p->n; i++) {
         uint32_t row = p->rows ? p->rows[i] : (uint32_t)i;
         for (uint32_t c = p->cohort[row]; c; c = p->cohorts[c].parent)
@@ -141,7 +141,7 @@ static enum rs_status pick_columns(struct fit *f, size_t n_x, struct rs_error *e
     f->w = rs_alloc(p->d + 1, sizeof *f->w);
     f->variance = rs_alloc(p->d + 1, sizeof *f->variance);
     if (!f->columns || !f->penalty || !f->w || !f->variance)
-        return rs_error_set(err, RS_ENOMEM, "pooling of %zu features", p->d);
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu features: out of memory", p->d);
     for (size_t j = 0; j < p->d; j++)
         if (!p->steps || !is_of_groups(p->steps[j].op))
             f->columns[f->n_columns++] = j;
@@ -149,7 +149,7 @@ static enum rs_status pick_columns(struct fit *f, size_t n_x, struct rs_error *e
         return RS_OK; /* biases alone */
     size_t cells;
     if (!rs_mul_size(n_x, f->n_columns, &cells) || !(f->x = rs_alloc(cells, sizeof *f->x)))
-        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", p->n);
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows: out of memory", p->n);
     for (size_t i = 0; i < n_x; i++)
         for (size_t k = 0; k < f->n_columns; k++)
             f->x[i * f->n_columns + k] = p->x[i * p->stride + f->columns[k]];
@@ -165,7 +165,7 @@ static enum rs_status fit_init(struct fit *f, bool has_weights, struct rs_error 
         return st;
     f->z = rs_alloc(n_x, sizeof *f->z);
     if (!f->z)
-        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", p->n);
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows: out of memory", p->n);
     for (size_t i = 0; i < n_x; i++)
         f->z[i] = p->z[i];
     return has_weights ? pick_columns(f, n_x, err) : RS_OK;
@@ -257,7 +257,7 @@ static enum rs_status open_depth(struct fit *f, unsigned depth, bool has_weights
         *delta = (struct rs_cohort_delta){ .cohort = c };
         if (has_weights && f->n_columns && counts[1] >= RS_POOL_FAILING_MIN && counts[0] > counts[1] &&
             !(delta->weight = rs_alloc(p->d, sizeof *delta->weight)))
-            return rs_error_set(err, RS_ENOMEM, "%zu features", p->d);
+            return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", p->d);
         out->index[c] = out->n++;
     }
     return RS_OK;
@@ -323,7 +323,7 @@ static enum rs_status pool(const struct rs_pool_problem *p, double share, struct
     t.of = rs_alloc(p->n_cohorts, sizeof *t.of);
     t.index = rs_alloc(p->n_cohorts, sizeof *t.index);
     if (!t.of || !t.index)
-        return rs_error_set(err, RS_ENOMEM, "%u cohorts", p->n_cohorts);
+        return rs_error_set(err, RS_ENOMEM, "%u cohorts: out of memory", p->n_cohorts);
     for (uint32_t c = 0; c < p->n_cohorts; c++)
         t.index[c] = UINT32_MAX;
     bool has_weights = false;

@@ -113,7 +113,8 @@ static enum rs_status fit_one(struct cv *v, size_t c, struct rs_error *err)
     struct rs_learner_ws ws = {
         .solver = v->solver, .rel_gradient = RS_CV_TOLERANCE, .max_iter = RS_CV_MAX_ITER, .seed = v->opt->seed
     };
-    bool is_fitted = before && rs_candidates_share_fit(&before->candidate, cand);
+    bool is_fitted = /* within a set: what another set leaves here is not this one's */
+        before && before->candidate.set == cand->set && rs_candidates_share_fit(&before->candidate, cand);
     enum rs_status st = is_fitted ? RS_OK : cand->ops->fit(&ws, &p, cand, &v->fitted, err);
     if (st < 0)
         return st;

@@ -56,7 +56,7 @@ static enum rs_status make_vectors(rs_solver *ws, struct rs_error *err)
     size_t n = ws->d_max + 1, k = 0;
     ws->vectors = rs_alloc((RS_LEN(all) + 2 * RS_PAIRS) * n, sizeof *ws->vectors);
     if (!ws->vectors)
-        return rs_error_set(err, RS_ENOMEM, "fit of %zu features", ws->d_max);
+        return rs_error_set(err, RS_ENOMEM, "fit of %zu features: out of memory", ws->d_max);
     for (; k < RS_LEN(all); k++)
         *all[k] = ws->vectors + k * n;
     for (size_t i = 0; i < RS_PAIRS; i++) {
@@ -73,7 +73,7 @@ enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct
                             RS_SOLVER_FEATURES_MAX);
     RS_AUTO(rs_solver) *ws = rs_alloc(1, sizeof *ws);
     if (!ws)
-        return rs_error_set(err, RS_ENOMEM, "fit");
+        return rs_error_set(err, RS_ENOMEM, "fit: out of memory");
     size_t n = d_max + 1;
     ws->n_max = n_max;
     ws->d_max = d_max;
@@ -86,7 +86,7 @@ enum rs_status rs_solver_new(size_t n_max, size_t d_max, rs_solver **out, struct
     ws->factor = rs_alloc(n * n, sizeof *ws->factor);
     ws->used = rs_alloc(n, sizeof *ws->used);
     if (!ws->used || !ws->stripes || !ws->sums || !ws->groups || !ws->h || !ws->factor)
-        return rs_error_set(err, RS_ENOMEM, "fit of %zu features", d_max);
+        return rs_error_set(err, RS_ENOMEM, "fit of %zu features: out of memory", d_max);
     enum rs_status st = make_vectors(ws, err);
     if (st == RS_OK)
         st = rs_subset_init(&ws->sample, n_max, d_max, err);
@@ -454,7 +454,7 @@ static enum rs_status make_scratch(rs_solver *ws, size_t d, unsigned n_threads, 
     ws->scratch = NULL;
     ws->scratch_bytes = bytes;
     if (!rs_mul_size(bytes, n_threads, &all) || !(ws->scratch = aligned_alloc(64, all)))
-        return rs_error_set(err, RS_ENOMEM, "fit on %u threads", n_threads);
+        return rs_error_set(err, RS_ENOMEM, "fit on %u threads: out of memory", n_threads);
     return RS_OK;
 }
 

@@ -67,23 +67,13 @@ static void pass_clear(struct pass *p)
     free(p->times);
 }
 
-static bool grow(void *array, size_t n, size_t size)
-{
-    void *old, *bigger;
-    memcpy(&old, array, sizeof old);
-    bigger = rs_realloc(old, n, size);
-    if (bigger)
-        memcpy(array, &bigger, sizeof bigger);
-    return bigger != NULL;
-}
-
 static bool keep_row(struct pass *p, const float *values, int64_t time, int64_t first_seen)
 {
     size_t d = p->info->n_signals;
     if (p->n == p->cap) {
         size_t cap = p->cap ? 2 * p->cap : RS_SURVEY_ROWS * 5 / 4, row = RS_MAX(d, (size_t)1) * sizeof *p->rows;
-        bool has_room = p->rows ? grow(&p->rows, cap, row) : (p->rows = rs_reserve(cap, row)) != NULL;
-        if (!has_room || !grow(&p->ages, cap, sizeof *p->ages) || !grow(&p->times, cap, sizeof *p->times))
+        bool has_room = p->rows ? rs_resize(&p->rows, cap, row) : (p->rows = rs_reserve(cap, row)) != NULL;
+        if (!has_room || !rs_resize(&p->ages, cap, sizeof *p->ages) || !rs_resize(&p->times, cap, sizeof *p->times))
             return false;
         p->cap = cap;
     }
@@ -98,7 +88,7 @@ static bool keep_numbers(struct pass *p, const double *numbers)
     if (p->n_numbers == p->cap_numbers) {
         size_t cap = p->cap_numbers ? 2 * p->cap_numbers : 1024;
         for (uint32_t i = 0; i < p->info->n_attrs; i++)
-            if (!grow(&p->numbers[i], cap, sizeof **p->numbers))
+            if (!rs_resize(&p->numbers[i], cap, sizeof **p->numbers))
                 return false;
         p->cap_numbers = cap;
     }

@@ -35,6 +35,8 @@ static void make(struct rs_matrix *m, size_t days)
         }
         m->n_failing += m->unit_fails[u];
     }
+    m->tally.n_rows = m->n;
+    m->tally.n_entities = N_UNITS;
 }
 
 static void test_no_leak(void **unused)
@@ -79,6 +81,10 @@ static void test_snapshot_has_no_date(void **unused)
     assert_int_equal(rs_folds_make(&m, H, NULL, &f, NULL), RS_OK);
     assert_false(f.has_cut);
     assert_string_equal(f.why_no_cut, "a snapshot: about one row an entity");
+    rs_auto_folds thinned = { 0 };
+    m.tally.n_rows = 60 * N_UNITS; /* a history of which one row an entity was kept */
+    assert_int_equal(rs_folds_make(&m, H, NULL, &thinned, NULL), RS_OK);
+    assert_false(thinned.why_no_cut && rs_streq(thinned.why_no_cut, f.why_no_cut));
     for (unsigned k = 0; k < RS_FOLDS; k++)
         for (size_t i = 0; i < m.n; i++)
             assert_true(rs_fold_trains(&f, f.of_unit[m.unit[i]], m.time[i], k, H) !=

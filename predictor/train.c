@@ -41,7 +41,7 @@ static enum rs_status keep_values(struct rs_program *p, struct rs_error *err)
 {
     rs_autofree bool *keep = rs_alloc(p->n_steps, sizeof *keep);
     if (!keep)
-        return rs_error_set(err, RS_ENOMEM, "%u features", p->n_steps);
+        return rs_error_set(err, RS_ENOMEM, "%u features: out of memory", p->n_steps);
     bool any = false;
     for (uint32_t j = 0; j < p->n_steps; j++) {
         const struct rs_step *s = &p->steps[j];
@@ -66,7 +66,9 @@ static enum rs_status build_program(rs_fleet *fleet, const struct rs_train_optio
         st = rs_cohort_tree_init(&tree, info, opt->cohorts, err);
     if (st < 0)
         return st;
-    struct rs_survey_options survey_opt = { opt->horizon_s, opt->kind, opt->seed, opt->is_quiet, &tree };
+    struct rs_survey_options survey_opt = {
+        .horizon_s = opt->horizon_s, .kind = opt->kind, .seed = opt->seed, .is_quiet = opt->is_quiet, .tree = &tree
+    };
     st = rs_survey_take(fleet, &survey_opt, &survey, err);
     if (st == RS_OK)
         st = rs_autofeat_build(info, &survey, &tree, out, err);
@@ -110,7 +112,7 @@ static enum rs_status load_matrix(rs_fleet *fleet, const struct rs_train_options
         return st;
     rs_autofree bool *keep = rs_alloc(m->d, sizeof *keep);
     if (!keep)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", m->d);
     st = rs_matrix_useful(m, opt->comm, keep, err);
     if (st < 0)
         return st;
@@ -132,7 +134,7 @@ static enum rs_status take_sample(const struct rs_train_options *opt, struct rs_
         return st;
     rs_autofree bool *keep = rs_alloc(m->d, sizeof *keep);
     if (!keep)
-        return rs_error_set(err, RS_ENOMEM, "%zu features", m->d);
+        return rs_error_set(err, RS_ENOMEM, "%zu features: out of memory", m->d);
     size_t n_kept = 0;
     st = rs_excess_keep(out, p, opt->seed, keep, err);
     for (size_t j = 0; j < m->d; j++)
@@ -157,14 +159,24 @@ static enum rs_status validate(const struct rs_train_options *opt, struct rs_mat
         st = take_sample(opt, m, &folds, p, &sample, err);
     if (st == RS_OK)
         st = rs_leak_look(&sample, p, &t->leak, err);
-    struct rs_select_options select_opt = { opt->learner, opt->C,        opt->target, opt->horizon_s,
-                                            opt->seed,    opt->is_quiet, opt->comm };
+    struct rs_select_options select_opt = { .learner = opt->learner,
+                                            .C = opt->C,
+                                            .target = opt->target,
+                                            .horizon_s = opt->horizon_s,
+                                            .seed = opt->seed,
+                                            .is_quiet = opt->is_quiet,
+                                            .comm = opt->comm };
     if (st == RS_OK)
         st = rs_select(&sample, &folds, sets, &select_opt, &t->selection, err);
     if (st < 0)
         return st;
-    struct rs_crossfit_options cross_opt = { p->cohorts, p->n_cohorts,  opt->horizon_s, opt->has_pooling,
-                                             opt->seed,  opt->is_quiet, opt->comm };
+    struct rs_crossfit_options cross_opt = { .cohorts = p->cohorts,
+                                             .n_cohorts = p->n_cohorts,
+                                             .horizon_s = opt->horizon_s,
+                                             .has_pooling = opt->has_pooling,
+                                             .seed = opt->seed,
+                                             .is_quiet = opt->is_quiet,
+                                             .comm = opt->comm };
     st = rs_crossfit(&sample, &folds, sets, &t->selection.of[t->selection.chosen].candidate, &cross_opt, &t->crossfit,
                      err);
     if (st == RS_OK)
@@ -226,7 +238,7 @@ static enum rs_status pool_all(const struct rs_train_options *opt, const struct 
 {
     rs_autofree uint32_t *cohort = rs_alloc(m->n, sizeof *cohort);
     if (!cohort)
-        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows", m->n);
+        return rs_error_set(err, RS_ENOMEM, "pooling of %zu rows: out of memory", m->n);
     struct rs_calibrator scale;
     enum rs_status st = rs_log_odds_scale(c, z, m->y, m->weight, NULL, m->n, opt->comm, &scale, err);
     if (st < 0 || !(scale.a > 0))
@@ -260,7 +272,7 @@ static enum rs_status spread(const struct rs_matrix *m, const struct rs_matrix_t
     size_t step = all->n / THRESHOLD_ROWS + 1, n = 0;
     rs_autofree double *mine = rs_alloc(m->n / step + 1, sizeof *mine);
     if (!mine)
-        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", m->n);
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows: out of memory", m->n);
     for (size_t i = (step - all->first % step) % step; i < m->n; i += step)
         mine[n++] = of_row[i];
     void *got = NULL;
@@ -277,7 +289,7 @@ static enum rs_status own_threshold(const struct rs_matrix *m, const double *z, 
     rs_auto_crossfit x = { 0 };
     rs_autofree double *weight = rs_alloc(m->n, sizeof *weight);
     if (!weight)
-        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows", m->n);
+        return rs_error_set(err, RS_ENOMEM, "threshold of %zu rows: out of memory", m->n);
     for (size_t i = 0; i < m->n; i++)
         weight[i] = (double)m->weight[i];
     enum rs_status st = rs_matrix_total(m, comm, &all, err);
@@ -317,7 +329,7 @@ static enum rs_status finish(rs_fleet *fleet, const struct rs_train_options *opt
     if (wants_rows(t)) {
         rs_autofree double *z = rs_alloc(m->n, sizeof *z);
         if (!z)
-            return rs_error_set(err, RS_ENOMEM, "%zu rows", m->n);
+            return rs_error_set(err, RS_ENOMEM, "%zu rows: out of memory", m->n);
         st = c->ops->decide(&fitted, m->x, m->stride, NULL, m->n, z, err);
         if (st == RS_OK)
             rs_sets_mix(sets, c, NULL, m->n, z);
@@ -376,7 +388,7 @@ enum rs_status rs_train(rs_fleet *fleet, const struct rs_train_options *opt, str
     rs_auto_training t = { 0 };
     t.model = rs_alloc(1, sizeof *t.model);
     if (!t.model)
-        return rs_error_set(err, RS_ENOMEM, "model");
+        return rs_error_set(err, RS_ENOMEM, "model: out of memory");
     enum rs_status st = run(fleet, opt, &t, err);
     if (st < 0)
         return st;
