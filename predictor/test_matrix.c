@@ -18,11 +18,11 @@ static void test_missing_entries(void **unused)
     struct rs_program p = { .steps = steps, .n_steps = 2 };
     struct rs_error err = RS_ERROR_INIT;
     assert_int_equal(rs_matrix_impute(&m, &p, NULL, &err), RS_OK);
-    assert_true(fabs(mean[0] - (3)) < 1e-12);
-    assert_true(fabs(scale[0] - (sqrt(12.0 / 6))) < 1e-12);
+    assert_true(fabs(mean[0] - 3) < 1e-12);
+    assert_true(fabs(scale[0] - sqrt(12.0 / 6)) < 1e-12);
     assert_true(steps[0].impute == 3 && x[2] == 3);
     assert_true(steps[1].impute == 9 && x[3] == 9 && x[1] == 5);
-    assert_true(fabs(mean[1] - ((5 * 3 + 9 * 2 + 5) / 6.0)) < 1e-12);
+    assert_true(fabs(mean[1] - (5 * 3 + 9 * 2 + 5) / 6.0) < 1e-12);
 }
 
 int main(void)
