@@ -60,10 +60,11 @@ report "eval with 200 resamplings" "$rows" rows s
 "$BIN/reseat-simulate" --scenario bench --rows 2000000 --quiet -o rows.h5 >/dev/null
 cp rows.h5 scratch.h5
 "$BIN/../tests/bench_read" rows.h5 scratch.h5
-rm -f rows.h5 scratch.h5
-RS_BENCH_ROWS=${RS_BENCH_ROWS:-2000000} # of the load below; 10000000 takes LIBLINEAR a minute and 9 GB
+rm -f scratch.h5
+RS_BENCH_ROWS=${RS_BENCH_ROWS:-10000000} # takes LIBLINEAR a minute and 9 GB
 "$BIN/reseat-simulate" --scenario bench --rows "$RS_BENCH_ROWS" --quiet -o load.h5 >/dev/null
 "$BIN/../tests/bench_train" "$BIN/reseat-train" load.h5 load.rsm
+rm -f load.h5
 # Two processes of one thread against one of two, in turn, the least of the runs of each: what MPI costs.
 mpi=$BIN/../../mpi/bin/reseat-train
 two_processes() { # NAME FLEET OPTIONS...
@@ -79,12 +80,12 @@ two_processes() { # NAME FLEET OPTIONS...
 }
 if command -v mpirun >/dev/null && [ -x "$mpi" ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-    two_processes "two processes, plain" load.h5 --features values --learner logistic -C 1 --folds 0 --memory 0
+    two_processes "two processes, plain" rows.h5 --features values --learner logistic -C 1 --folds 0 --memory 0
     two_processes "two processes, validation" fleet.h5 --horizon 7d
 else
     echo "two processes: skipped: openmpi-bin is not installed, or the preset mpi is not built"
 fi
-rm -f load.h5 load.rsm
+rm -f rows.h5 load.rsm
 if command -v svm-train >/dev/null; then
     "$BIN/../tests/bench_rbf"
 else
@@ -97,6 +98,7 @@ else
     echo "scikit-learn's newton-cholesky: skipped: python3-sklearn is not installed"
 fi
 rm -f rows.bin
+"$BIN/../tests/bench_solver" "$RS_BENCH_ROWS" 3
 cd /
 status=0
 "$SRC/tests/bench_import.sh" "$@" || status=$?
