@@ -64,7 +64,11 @@ enum rs_status rs_error_prefix(struct rs_error *err, enum rs_status status, cons
     va_end(ap);
     mark_cut(what, sizeof what, n);
     memcpy(old, err->msg, sizeof old);
-    rs_error_set(err, status, "%s: %s", what, old);
+    size_t len = strlen(what);
+    if (strncmp(old, what, len) == 0 && strncmp(old + len, ": ", 2) == 0)
+        rs_error_set(err, status, "%s", old);
+    else
+        rs_error_set(err, status, "%s: %s", what, old);
     errno = saved;
     return status;
 }

@@ -43,7 +43,8 @@ enum rs_status rs_error_set(struct rs_error *err, enum rs_status status, const c
 enum rs_status rs_error_errno(struct rs_error *err, enum rs_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "fmt: " before the message that err holds and returns status, which is normally err's own. */
+/* Puts "fmt: " before the message that err holds, where it does not begin so already, as a file's name may be known on
+ * several levels. Returns status, which is normally err's own. */
 enum rs_status rs_error_prefix(struct rs_error *err, enum rs_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -25,6 +25,12 @@ static void test_error_gathers_context(void **state)
     assert_int_equal(rs_error_set(&err, RS_ECORRUPT, "weights: %d declared\n%d left", 512, 96), RS_ECORRUPT);
     assert_int_equal(rs_error_prefix(&err, RS_ECORRUPT, "model %s", "a.rsm"), RS_ECORRUPT);
     assert_string_equal(err.msg, "model a.rsm: weights: 512 declared 96 left");
+    assert_int_equal(rs_error_prefix(&err, RS_EIO, "model %s", "a.rsm"), RS_EIO);
+    assert_string_equal(err.msg, "model a.rsm: weights: 512 declared 96 left"); /* said once */
+    rs_error_prefix(&err, RS_EIO, "model");
+    assert_string_equal(err.msg, "model: model a.rsm: weights: 512 declared 96 left");
+    rs_error_set(&err, RS_ECORRUPT, "weights: 512 declared 96 left");
+    rs_error_prefix(&err, RS_ECORRUPT, "model %s", "a.rsm");
     assert_int_equal(rs_error_set(NULL, RS_EIO, "nobody listens"), RS_EIO);
     errno = ENOSPC;
     rs_error_errno(&err, RS_ENOSPACE, "write x");

@@ -289,7 +289,7 @@ static enum rs_status check_range(const struct rs_h5_range *r, struct rs_error *
 enum rs_status rs_h5_read_all(const struct rs_h5_range *ranges, size_t n, struct rs_error *err)
 {
     struct job j = { .failed_task = SIZE_MAX, .error = RS_ERROR_INIT };
-    size_t n_tasks = 0, n_workers = 1;
+    size_t n_tasks = 0, n_workers = RS_H5_WORKERS_MAX;
     assert(n <= RS_H5_RANGES_MAX);
     for (size_t i = 0; i < n; i++) {
         const struct rs_h5_range *r = &ranges[i];
@@ -302,7 +302,7 @@ enum rs_status rs_h5_read_all(const struct rs_h5_range *ranges, size_t n, struct
         else if (st == RS_OK && r->n) {
             j.shares[j.n_shares] = plan_share(r);
             n_tasks += j.shares[j.n_shares++].n_tasks;
-            n_workers = RS_MAX(n_workers, d->n_workers);
+            n_workers = RS_MIN(n_workers, d->n_workers);
         }
         if (st < 0)
             return st;

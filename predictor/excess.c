@@ -110,7 +110,7 @@ static void find_residuals(struct test *t, const double *z)
             expected += t->units[i].expected;
         }
         for (size_t i = from; i < to; i++) {
-            t->units[i].expected *= observed / expected;
+            t->units[i].expected *= expected > 0 ? observed / expected : 0; /* rows of no weight expect nothing */
             t->units[i].residual -= t->units[i].expected;
         }
     }
